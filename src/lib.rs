@@ -1,0 +1,4 @@
+//! wasabi: an interactive workbench for S4 audio models.
+
+pub mod options;
+pub mod seed;

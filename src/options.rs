@@ -1,0 +1,217 @@
+//! Options with one definition: the same struct gives a script's `#{ … }`, the flags of the command line, `help`, and
+//! the settings written beside a run.
+//!
+//! [`options!`](crate::options!) declares plain data: every field has a doc line and a default. [`parse`] reads one from
+//! JSON-like settings and, when it cannot, says which option it was, what was found, what was needed, and which name was
+//! probably meant. May use: no room.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+/// One option as people see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// The name as typed: `d_state`.
+    pub name: &'static str,
+    /// What it means, with unit and range.
+    pub doc: &'static str,
+    /// The Rust type as written, for `help`.
+    pub kind: &'static str,
+    /// The default, as JSON.
+    pub default: fn() -> Value,
+}
+
+/// A struct declared with [`options!`](crate::options!).
+pub trait Options: Serialize + DeserializeOwned + Default {
+    /// What the options belong to, as scripts say it: `train`.
+    const OWNER: &'static str;
+
+    /// Every option, in the order of declaration.
+    fn fields() -> &'static [Field];
+
+    /// Checks ranges and combinations that the types cannot carry.
+    ///
+    /// # Errors
+    /// The name of the offending option, with what was found and what was needed.
+    fn validate(&self) -> Result<(), OptionError> {
+        Ok(())
+    }
+}
+
+/// Why options could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct OptionError {
+    /// The option at fault.
+    pub key: String,
+    /// What was found and what was needed.
+    pub message: String,
+    /// What to try.
+    pub hint: Option<String>,
+}
+
+impl OptionError {
+    /// An error about the value of `key`.
+    #[must_use]
+    pub fn value(key: &str, found: impl std::fmt::Display, needed: &str) -> Self {
+        Self { key: key.to_owned(), message: format!("`{key}` is {found}, but must be {needed}"), hint: None }
+    }
+
+    /// The same error with what to try next.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The name in `known` nearest to `typed`, when it is near enough to be a slip of the finger.
+#[must_use]
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
+        .filter(|(distance, name)| *distance <= 1.max(name.len().min(typed.len()) / 3))
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Reads options from `settings`; what is not named keeps its default.
+///
+/// # Errors
+/// [`OptionError`] for a name that does not exist (with the nearest one that does), a value of the wrong type, or
+/// whatever [`Options::validate`] refuses.
+pub fn parse<T: Options>(settings: &Map<String, Value>) -> Result<T, OptionError> {
+    let fields = T::fields();
+    for key in settings.keys() {
+        if !fields.iter().any(|field| field.name == key) {
+            return Err(unknown::<T>(key));
+        }
+    }
+    let mut merged = match serde_json::to_value(T::default()) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    };
+    for (key, value) in settings {
+        let mut trial = merged.clone();
+        trial.insert(key.clone(), value.clone());
+        // One at a time, so that a wrong type is blamed on the option that has it.
+        serde_json::from_value::<T>(Value::Object(trial.clone())).map_err(|error| wrong_type::<T>(key, value, &error))?;
+        merged = trial;
+    }
+    let options: T = serde_json::from_value(Value::Object(merged))
+        .map_err(|error| OptionError { key: T::OWNER.to_owned(), message: error.to_string(), hint: None })?;
+    options.validate()?;
+    Ok(options)
+}
+
+fn unknown<T: Options>(key: &str) -> OptionError {
+    let names = || T::fields().iter().map(|field| field.name);
+    let hint = match nearest(key, names()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("{} takes {}", T::OWNER, names().collect::<Vec<_>>().join(", ")),
+    };
+    OptionError { key: key.to_owned(), message: format!("unknown option `{key}` for {}", T::OWNER), hint: Some(hint) }
+}
+
+fn wrong_type<T: Options>(key: &str, value: &Value, error: &serde_json::Error) -> OptionError {
+    let doc = T::fields().iter().find(|field| field.name == key).map(|field| field.doc.trim());
+    OptionError {
+        key: key.to_owned(),
+        message: format!("option `{key}` of {} cannot be {value}: {error}", T::OWNER),
+        hint: doc.map(|doc| format!("`{key}`: {doc}")),
+    }
+}
+
+/// Declares a struct of options: `options! { /// Doc. pub struct Name for "owner" { /// Doc. field: Type = default, … } }`.
+///
+/// The struct derives `Debug`, `Clone`, `PartialEq`, `Serialize` and `Deserialize` (unknown names are errors, missing
+/// ones take their default), and implements `Default`. Implement [`Options`] for it with
+/// `options! { … ; validate = path }`, or without `; validate` when every value of the types is fine.
+#[macro_export]
+macro_rules! options {
+    (
+        $(#[doc = $about:expr])*
+        $vis:vis struct $name:ident for $owner:literal {
+            $( $(#[doc = $doc:expr])* $field:ident : $kind:ty = $default:expr ),* $(,)?
+        }
+        $(; validate = $validate:path)?
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        $vis struct $name {
+            $( $(#[doc = $doc])* pub $field: $kind, )*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $( $field: $default, )* }
+            }
+        }
+
+        impl $crate::options::Options for $name {
+            const OWNER: &'static str = $owner;
+
+            fn fields() -> &'static [$crate::options::Field] {
+                &[ $( $crate::options::Field {
+                    name: stringify!($field),
+                    doc: concat!($($doc, "\n"),*),
+                    kind: stringify!($kind),
+                    default: || {
+                        let value: $kind = $default;
+                        serde_json::to_value(value).unwrap_or(serde_json::Value::Null)
+                    },
+                } ),* ]
+            }
+
+            $( fn validate(&self) -> Result<(), $crate::options::OptionError> { $validate(self) } )?
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::options! {
+        /// A test.
+        pub(crate) struct Sample for "sample" {
+            /// Learning rate, a step.
+            lr: f64 = 0.5,
+            /// How many.
+            count: usize = 3,
+        }
+        ; validate = positive
+    }
+
+    fn positive(sample: &Sample) -> Result<(), OptionError> {
+        if sample.lr > 0.0 { Ok(()) } else { Err(OptionError::value("lr", sample.lr, "above 0")) }
+    }
+
+    fn map(text: &str) -> Map<String, Value> {
+        serde_json::from_str(text).expect("the test's own JSON")
+    }
+
+    #[test]
+    fn an_integer_is_taken_where_a_real_is_expected() {
+        assert_eq!(parse::<Sample>(&map(r#"{"lr": 1}"#)), Ok(Sample { lr: 1.0, count: 3 }));
+    }
+
+    #[test]
+    fn a_misspelt_option_is_refused_with_the_nearest_name() {
+        let error = parse::<Sample>(&map(r#"{"cuont": 1}"#)).expect_err("misspelt");
+        assert_eq!(error.hint.as_deref(), Some("did you mean `count`?"));
+    }
+
+    #[test]
+    fn a_wrong_type_is_blamed_on_its_option() {
+        let error = parse::<Sample>(&map(r#"{"lr": 2, "count": "many"}"#)).expect_err("wrong type");
+        assert_eq!(error.key, "count");
+    }
+
+    #[test]
+    fn a_refused_range_names_the_option() {
+        assert_eq!(parse::<Sample>(&map(r#"{"lr": -1}"#)).expect_err("negative").key, "lr");
+    }
+}
