@@ -1,0 +1,131 @@
+//! Golden cases: vectors computed by the reference implementation, and the tolerance to hold for each.
+//!
+//! A case is `NAME.safetensors` + `NAME.json`, laid out as `tests/golden/README.md` says. `WASABI_GOLDEN` names another
+//! folder of cases, which the same tests then walk.
+
+#![allow(dead_code, reason = "each test module uses its part")]
+
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The arithmetic that a result was computed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    Single,
+    Double,
+}
+
+/// One tensor of a case, widened exactly to float64.
+#[derive(Debug, Clone)]
+pub struct Golden {
+    pub shape: Vec<i64>,
+    pub values: Vec<f64>,
+    pub integer: bool,
+}
+
+#[derive(Debug)]
+pub struct Case {
+    pub name: String,
+    pub json: Value,
+    pub tensors: BTreeMap<String, Golden>,
+}
+
+pub fn folder() -> PathBuf {
+    std::env::var_os("WASABI_GOLDEN")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from)
+}
+
+impl Case {
+    pub fn load(name: &str) -> Self {
+        let read = |extension: &str| {
+            let path = folder().join(format!("{name}.{extension}"));
+            std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        };
+        let json = serde_json::from_slice(&read("json")).expect("a sidecar is JSON");
+        let bytes = read("safetensors");
+        let file = SafeTensors::deserialize(&bytes).expect("a case is safetensors");
+        let tensors = file.iter().map(|(name, view)| (name.to_owned(), widen(&view))).collect();
+        Self { name: name.to_owned(), json, tensors }
+    }
+
+    /// Every case in the folder whose name starts with `prefix`; panics when there is none.
+    pub fn all(prefix: &str) -> Vec<Self> {
+        let mut names: Vec<String> = std::fs::read_dir(folder())
+            .expect("the folder of golden cases")
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.strip_suffix(".safetensors").map(str::to_owned))
+            .filter(|name| name.starts_with(prefix))
+            .collect();
+        names.sort();
+        assert!(!names.is_empty(), "no golden case starts with {prefix}");
+        names.iter().map(|name| Self::load(name)).collect()
+    }
+
+    pub fn tensor(&self, name: &str) -> &Golden {
+        self.tensors.get(name).unwrap_or_else(|| panic!("{}: no tensor {name}", self.name))
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    pub fn hyper(&self, name: &str) -> &Value {
+        &self.json["hyperparameters"][name]
+    }
+
+    /// The bound that `golden/README.md` §1 sets for `tensor` in that precision.
+    pub fn tolerance(&self, tensor: &str, precision: Precision) -> f64 {
+        let golden = self.tensor(tensor);
+        let largest = golden.values.iter().fold(0.0_f64, |max, value| max.max(value.abs()));
+        match precision {
+            Precision::Double if self.name.contains("stress") => 1e-7 * largest.max(1.0),
+            Precision::Double => 1e-9 * largest.max(1.0),
+            Precision::Single => {
+                let entry = &self.json["tolerance"][tensor];
+                let stated = entry["atol_exact_nodes"].as_f64().or_else(|| entry["atol"].as_f64()).unwrap_or(0.0);
+                stated.max(5e-7 * largest)
+            }
+        }
+    }
+
+    /// Asserts that `found` equals the golden `tensor` within its tolerance; returns the largest difference.
+    pub fn check(&self, tensor: &str, found: &[f64], precision: Precision) -> f64 {
+        self.check_within(tensor, found, self.tolerance(tensor, precision))
+    }
+
+    pub fn check_within(&self, tensor: &str, found: &[f64], tolerance: f64) -> f64 {
+        let golden = self.tensor(tensor);
+        assert_eq!(golden.values.len(), found.len(), "{}: size of {tensor} (shape {:?})", self.name, golden.shape);
+        let difference = largest_difference(&golden.values, found);
+        assert!(
+            difference <= tolerance,
+            "{}: {tensor} differs by {difference:.3e}, allowed {tolerance:.3e}",
+            self.name
+        );
+        difference
+    }
+}
+
+/// The largest absolute difference; infinite when any entry is not a number.
+pub fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, |max, d| if d.is_nan() { f64::INFINITY } else { f64::max(max, d) })
+}
+
+fn widen(view: &safetensors::tensor::TensorView<'_>) -> Golden {
+    let bytes = view.data();
+    let values = match view.dtype() {
+        Dtype::F64 => bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8 bytes"))).collect(),
+        Dtype::F32 => bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("4 bytes")))).collect(),
+        Dtype::I64 => bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().expect("8 bytes")) as f64).collect(),
+        Dtype::I32 => bytes.chunks_exact(4).map(|b| f64::from(i32::from_le_bytes(b.try_into().expect("4 bytes")))).collect(),
+        Dtype::I16 => bytes.chunks_exact(2).map(|b| f64::from(i16::from_le_bytes(b.try_into().expect("2 bytes")))).collect(),
+        Dtype::U8 | Dtype::BOOL => bytes.iter().map(|&b| f64::from(b)).collect(),
+        other => panic!("a golden tensor of type {other:?}"),
+    };
+    Golden {
+        shape: view.shape().iter().map(|&n| n as i64).collect(),
+        values,
+        integer: !matches!(view.dtype(), Dtype::F64 | Dtype::F32),
+    }
+}
