@@ -1,0 +1,21 @@
+//! Figures about runs: rows, the log that survives a crash, frames, and the baselines that every model has to beat.
+//!
+//! Lives here: [`Row`] (what happened at one step), [`Log`] (rows appended to `metrics.jsonl` and flushed one by one,
+//! compacted to `metrics.parquet`), [`Frame`] (a table; the only door to polars), [`Baselines`] (what a model that knows
+//! nothing, the histogram, or only the previous token would score), and [`atomic`] (files that are whole or absent).
+//! Does not: see a tensor, draw, or decide when to log. May use: no other room.
+
+pub mod atomic;
+mod baselines;
+pub mod columns;
+mod error;
+mod frame;
+mod json;
+mod log;
+mod row;
+
+pub use baselines::{BACKOFF_MASS, Baselines, Bits, baselines, bits_per_byte};
+pub use error::MetricsError;
+pub use frame::{Frame, Summary};
+pub use log::{LOG_NAME, Log, PARQUET_NAME, Torn, read_log};
+pub use row::{Row, Value};
