@@ -1,0 +1,105 @@
+//! What a user can ask of generation.
+
+use std::path::PathBuf;
+
+use super::Drawing;
+use crate::options::OptionError;
+use crate::seed::Seed;
+
+crate::options! {
+    /// How much sound to generate, and how to draw it.
+    pub struct GenerateConfig for "generate" {
+        /// Length of what is generated for each take, in seconds, after the prompt if there is one. Above 0.
+        seconds: f64 = 4.0,
+        /// The same length in samples (one token each); overrides `seconds`. At least 1.
+        samples: Option<usize> = None,
+        /// How many takes to generate side by side. At least 1.
+        batch: usize = 1,
+        /// Divides the logits of what `top_k` and `top_p` leave: 1 draws from the model itself, below is safer, above is
+        /// wilder, 0 always takes the most probable token. At least 0.
+        temperature: f64 = 1.0,
+        /// Keeps the most probable tokens up to the one with which their sum exceeds this. Above 0, at most 1; 1 keeps all.
+        top_p: f64 = 1.0,
+        /// Keeps this many of the most probable tokens; 0 keeps all. With `top_p`, a token must pass both, each looked at
+        /// in the model's own probabilities, before `temperature`.
+        top_k: usize = 0,
+        /// Take number i depends on this, on i and on the model, and on nothing else: not on `batch`.
+        seed: u64 = 0,
+        /// A sound file to continue. None starts from silence.
+        prompt: Option<PathBuf> = None,
+        /// How much of the prompt to continue from, in seconds from its beginning. None takes all of it.
+        prompt_seconds: Option<f64> = None,
+        /// Orders the takes by log-likelihood, the likeliest first; otherwise by their number.
+        sort: bool = true,
+    }
+    ; validate = validate
+}
+
+/// The most tokens that one call generates, over all its takes: 18 hours of sound at 16 kHz, 6 GiB as tokens and waves.
+const MOST_TOKENS: f64 = (1_u64 << 30) as f64;
+
+impl GenerateConfig {
+    /// Temperature and masks, for a [`Session`](super::Session).
+    #[must_use]
+    pub fn drawing(&self) -> Drawing {
+        Drawing { temperature: self.temperature, top_k: self.top_k, top_p: self.top_p }
+    }
+
+    /// The seed of the draws.
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        Seed(self.seed)
+    }
+
+    /// How many tokens to generate for each take, after the prompt, at `sample_rate` in Hz.
+    ///
+    /// # Errors
+    /// When that is less than one sample, or more than can be held.
+    pub fn tokens(&self, sample_rate: u32) -> Result<usize, OptionError> {
+        let (key, tokens) = match self.samples {
+            Some(samples) => ("samples", samples as f64),
+            None => ("seconds", (self.seconds * f64::from(sample_rate)).round()),
+        };
+        let what = || match self.samples {
+            Some(samples) => format!("{samples}"),
+            None => format!("{} at {sample_rate} Hz", self.seconds),
+        };
+        if tokens < 1.0 {
+            return Err(OptionError::value(key, what(), "at least one sample"));
+        }
+        if tokens * self.batch as f64 > MOST_TOKENS {
+            return Err(OptionError::value(key, what(), "at most 2^30 samples over all takes").with_hint(format!(
+                "at most {} samples with `batch` {}",
+                (MOST_TOKENS / self.batch as f64) as usize,
+                self.batch
+            )));
+        }
+        Ok(tokens as usize)
+    }
+}
+
+fn validate(config: &GenerateConfig) -> Result<(), OptionError> {
+    if config.samples == Some(0) {
+        return Err(OptionError::value("samples", 0, "at least 1"));
+    }
+    if !(config.seconds > 0.0 && config.seconds.is_finite()) {
+        return Err(OptionError::value("seconds", config.seconds, "a finite number of seconds above 0"));
+    }
+    if config.batch == 0 {
+        return Err(OptionError::value("batch", 0, "at least 1"));
+    }
+    if !(config.temperature >= 0.0 && config.temperature.is_finite()) {
+        return Err(OptionError::value("temperature", config.temperature, "a finite number of at least 0")
+            .with_hint("1 draws from the model itself, 0 always takes the most probable token"));
+    }
+    if !(config.top_p > 0.0 && config.top_p <= 1.0) {
+        return Err(OptionError::value("top_p", config.top_p, "above 0 and at most 1")
+            .with_hint("1 keeps every token; `temperature: 0` or `top_k: 1` keeps only the most probable"));
+    }
+    match config.prompt_seconds {
+        Some(seconds) if !(seconds > 0.0 && seconds.is_finite()) => {
+            Err(OptionError::value("prompt_seconds", seconds, "a finite number of seconds above 0"))
+        }
+        _ => Ok(()),
+    }
+}

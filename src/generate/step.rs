@@ -1,0 +1,25 @@
+//! What generation asks of an engine: tokens in, logits out, one position at a time.
+
+use super::GenerateError;
+
+/// A model stepped as a recurrence over a batch of independent streams.
+///
+/// The libtorch step of `model` is the reference; a faster engine takes its place behind the same three questions.
+pub trait StepLogits {
+    /// How many streams advance together.
+    fn batch(&self) -> usize;
+
+    /// How many values a token can take; the width of a row of logits.
+    fn levels(&self) -> usize;
+
+    /// Forgets everything fed so far, in every stream.
+    fn reset(&mut self);
+
+    /// Feeds one token to each stream and returns the logits of the next.
+    ///
+    /// # Shapes
+    /// `tokens`: `(batch)`, each below `levels`. Returns `(batch, levels)`, row-major.
+    /// # Errors
+    /// Whatever stops the engine; [`GenerateError::Step`] carries its reason.
+    fn step(&mut self, tokens: &[u16]) -> Result<&[f32], GenerateError>;
+}
