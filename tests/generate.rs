@@ -424,3 +424,40 @@ fn lengths_are_counted_in_samples_of_the_sound() {
     assert_eq!(seconds(1e12).expect_err("too long").key, "seconds");
     assert_eq!(config(1 << 20, 1 << 20).tokens(16_000).expect_err("too many").key, "samples");
 }
+
+/// A second of a rising tone at 16 kHz, as a file.
+fn tone(folder: &tempfile::TempDir) -> (std::path::PathBuf, Vec<f32>) {
+    let samples: Vec<f32> = (0..16_000).map(|t| (t as f32 * (0.05 + t as f32 * 1e-6)).sin() * 0.4).collect();
+    let path = folder.path().join("tone.wav");
+    wasabi::audio::write_wav(&path, &samples, 16_000, wasabi::audio::SampleFormat::Float32)
+        .expect("a wav in a fresh folder");
+    (path, samples)
+}
+
+#[test]
+fn a_prompt_is_the_beginning_of_its_file_scaled_as_one_window() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (path, samples) = tone(&folder);
+    let expected = |count: usize| sound().quantizer.encode(&samples[..count], Scaling::MinMax);
+    assert_eq!(sound().prompt(&path, Some(0.25)).expect("a quarter"), expected(4_000));
+    assert_eq!(sound().prompt(&path, None).expect("all"), expected(16_000));
+}
+
+#[test]
+fn a_prompt_that_cannot_be_had_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (path, _) = tone(&folder);
+    let refused = |path: &std::path::Path, seconds| sound().prompt(path, seconds).expect_err("refused");
+    let error = refused(&path, Some(1.5));
+    assert_eq!(
+        error.to_string(),
+        format!("the prompt {} is 1.000 s long, but 1.5 s of it were asked for", path.display())
+    );
+    assert!(error.hint().is_some_and(|hint| hint.contains("up to 1.000")));
+    assert!(matches!(refused(&path, Some(1e-6)), GenerateError::PromptLength { .. }));
+    let absent = folder.path().join("absent.wav");
+    assert!(refused(&absent, None).to_string().contains("absent.wav"));
+    let empty = folder.path().join("empty.wav");
+    wasabi::audio::write_wav(&empty, &[], 16_000, wasabi::audio::SampleFormat::Pcm16).expect("a wav in a fresh folder");
+    assert!(refused(&empty, None).to_string().contains("empty.wav"));
+}
