@@ -413,6 +413,19 @@ fn an_option_outside_its_range_is_refused_by_name() {
 }
 
 #[test]
+fn a_session_refuses_a_drawing_out_of_range_and_keeps_the_former() {
+    let mut chain = Chain::new(1);
+    let wrong = Drawing { top_p: 0.0, ..Drawing::default() };
+    assert!(Session::new(&mut chain, wrong, Seed(0), 128).is_err());
+    let mut session =
+        Session::new(&mut chain, Drawing { temperature: 0.0, ..Drawing::default() }, Seed(0), 128).expect("greedy");
+    assert!(session.set_drawing(wrong).is_err());
+    let first = session.draw().expect("a draw")[0];
+    let logits = Chain::new(1).step(&[128]).expect("a chain steps").to_vec();
+    assert!(logits.iter().all(|&logit| logit <= logits[usize::from(first)]), "not the most probable token");
+}
+
+#[test]
 fn lengths_are_counted_in_samples_of_the_sound() {
     let seconds = |seconds| GenerateConfig { seconds, ..GenerateConfig::default() }.tokens(16_000);
     assert_eq!(seconds(0.5), Ok(8_000));

@@ -88,14 +88,7 @@ fn validate(config: &GenerateConfig) -> Result<(), OptionError> {
     if config.batch == 0 {
         return Err(OptionError::value("batch", 0, "at least 1"));
     }
-    if !(config.temperature >= 0.0 && config.temperature.is_finite()) {
-        return Err(OptionError::value("temperature", config.temperature, "a finite number of at least 0")
-            .with_hint("1 draws from the model itself, 0 always takes the most probable token"));
-    }
-    if !(config.top_p > 0.0 && config.top_p <= 1.0) {
-        return Err(OptionError::value("top_p", config.top_p, "above 0 and at most 1")
-            .with_hint("1 keeps every token; `temperature: 0` or `top_k: 1` keeps only the most probable"));
-    }
+    config.drawing().validate()?;
     match config.prompt_seconds {
         Some(seconds) if !(seconds > 0.0 && seconds.is_finite()) => {
             Err(OptionError::value("prompt_seconds", seconds, "a finite number of seconds above 0"))

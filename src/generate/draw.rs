@@ -3,6 +3,8 @@
 //! Likelihood and entropy are always those of the model itself, in float64: the softmax of the logits as they came, with no
 //! temperature and no mask. Temperature, top-k and top-p shape only what is drawn.
 
+use crate::options::OptionError;
+
 /// How to draw from a distribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Drawing {
@@ -19,6 +21,24 @@ pub struct Drawing {
 impl Default for Drawing {
     fn default() -> Self {
         Self { temperature: 1.0, top_k: 0, top_p: 1.0 }
+    }
+}
+
+impl Drawing {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// The name of the option out of range, as `generate` has it.
+    pub fn validate(&self) -> Result<(), OptionError> {
+        if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
+            return Err(OptionError::value("temperature", self.temperature, "a finite number of at least 0")
+                .with_hint("1 draws from the model itself, 0 always takes the most probable token"));
+        }
+        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
+            return Err(OptionError::value("top_p", self.top_p, "above 0 and at most 1")
+                .with_hint("1 keeps every token; `temperature: 0` or `top_k: 1` keeps only the most probable"));
+        }
+        Ok(())
     }
 }
 

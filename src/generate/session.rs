@@ -13,7 +13,8 @@ use crate::seed::Seed;
 /// ([`draw`](Self::draw)). With `k` prompt tokens this is the reference's loop with `l_prefix = k + 1`
 /// (golden/README.md §3.16).
 ///
-/// After an error the session is spent: some of its streams may have advanced. No step allocates; what the engine behind [`StepLogits`] does is its own affair.
+/// After an error the session is spent: some of its streams may have advanced. No step allocates; what the engine behind
+/// [`StepLogits`] does is its own affair.
 pub struct Session<'a> {
     engine: &'a mut dyn StepLogits,
     drawing: Drawing,
@@ -31,13 +32,15 @@ impl<'a> Session<'a> {
     /// A session from silence: the engine is reset, and `zero_level` is what it will be fed first.
     ///
     /// # Errors
-    /// [`GenerateError::LevelRange`] and [`GenerateError::Token`] when tokens cannot name the engine's levels.
+    /// [`GenerateError::Option`] for a drawing out of range; [`GenerateError::LevelRange`] and [`GenerateError::Token`] when
+    /// tokens cannot name the engine's levels.
     pub fn new(
         engine: &'a mut dyn StepLogits,
         drawing: Drawing,
         seed: Seed,
         zero_level: u16,
     ) -> Result<Self, GenerateError> {
+        drawing.validate()?;
         let (batch, levels) = (engine.batch(), engine.levels());
         if levels == 0 || levels > usize::from(u16::MAX) + 1 {
             return Err(GenerateError::LevelRange(levels));
@@ -81,9 +84,14 @@ impl<'a> Session<'a> {
         &self.entropy
     }
 
-    /// How draws are made from here on.
-    pub fn set_drawing(&mut self, drawing: Drawing) {
+    /// Makes draws in another way from here on.
+    ///
+    /// # Errors
+    /// [`GenerateError::Option`] for a drawing out of range; the former stays.
+    pub fn set_drawing(&mut self, drawing: Drawing) -> Result<(), GenerateError> {
+        drawing.validate()?;
         self.drawing = drawing;
+        Ok(())
     }
 
     /// Settles the next token of each stream as given, without counting it: a prompt.
