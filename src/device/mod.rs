@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 pub use cuda::{Absence, Cuda, LIBTORCH_VERSION, Libtorch, cuda, libtorch};
 pub use doctor::{Check, Facts, Status, doctor, facts};
 pub use error::DeviceError;
+/// libtorch's device, for rooms that pass one on and do not touch tensors themselves.
+pub use tch::Device;
 
 /// A device as people name it: `auto`, `cpu`, `cuda` (the first GPU) or `cuda:1`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,20 +84,20 @@ impl fmt::Display for Selection {
 /// # Errors
 /// [`DeviceError::NoCuda`] with the reason when a GPU is asked for by name and there is none,
 /// [`DeviceError::NoSuchGpu`] when the number is too high. `auto` never fails.
-pub fn open(selection: Selection) -> Result<tch::Device, DeviceError> {
+pub fn open(selection: Selection) -> Result<Device, DeviceError> {
     resolve(selection, cuda)
 }
 
 /// [`open`], told by `state` what the machine has; asked only when a GPU may be meant.
-fn resolve<'a>(selection: Selection, state: impl FnOnce() -> &'a Cuda) -> Result<tch::Device, DeviceError> {
+fn resolve<'a>(selection: Selection, state: impl FnOnce() -> &'a Cuda) -> Result<Device, DeviceError> {
     match selection {
-        Selection::Cpu => Ok(tch::Device::Cpu),
+        Selection::Cpu => Ok(Device::Cpu),
         Selection::Auto => match state() {
-            Cuda::Ready { .. } => Ok(tch::Device::Cuda(0)),
-            Cuda::Absent(_) => Ok(tch::Device::Cpu),
+            Cuda::Ready { .. } => Ok(Device::Cuda(0)),
+            Cuda::Absent(_) => Ok(Device::Cpu),
         },
         Selection::Cuda(wanted) => match state() {
-            Cuda::Ready { count, .. } if wanted < *count => Ok(tch::Device::Cuda(wanted)),
+            Cuda::Ready { count, .. } if wanted < *count => Ok(Device::Cuda(wanted)),
             Cuda::Ready { count, .. } => Err(DeviceError::NoSuchGpu { wanted, count: *count }),
             Cuda::Absent(absence) => Err(DeviceError::NoCuda {
                 wanted: selection,
@@ -196,14 +198,14 @@ mod tests {
     #[test]
     fn the_cpu_is_chosen_without_asking_about_cuda() {
         let device = resolve(Selection::Cpu, || panic!("asked about CUDA"));
-        assert_eq!(device, Ok(tch::Device::Cpu));
+        assert_eq!(device, Ok(Device::Cpu));
     }
 
     #[test]
     fn auto_takes_the_first_gpu_where_there_is_one() {
         let two = ready(2);
-        assert_eq!(resolve(Selection::Auto, || &two), Ok(tch::Device::Cuda(0)));
-        assert_eq!(resolve(Selection::Auto, || &Cuda::Absent(Absence::NoDriver)), Ok(tch::Device::Cpu));
+        assert_eq!(resolve(Selection::Auto, || &two), Ok(Device::Cuda(0)));
+        assert_eq!(resolve(Selection::Auto, || &Cuda::Absent(Absence::NoDriver)), Ok(Device::Cpu));
     }
 
     #[test]
