@@ -132,7 +132,8 @@ enum Pairs {
 impl Table {
     fn fit<'a>(windows: impl Iterator<Item = &'a [u16]>, levels: u32) -> Result<Self, MetricsError> {
         let size = levels as usize;
-        let pairs = if levels <= DENSE_LEVELS { Pairs::Dense(vec![0; size * size]) } else { Pairs::Sparse(HashMap::new()) };
+        let pairs =
+            if levels <= DENSE_LEVELS { Pairs::Dense(vec![0; size * size]) } else { Pairs::Sparse(HashMap::new()) };
         let mut table = Self { levels, total: 0, singles: vec![0; size], befores: vec![0; size], pairs };
         for window in windows {
             for (previous, token) in self::pairs(window, levels) {

@@ -2,8 +2,8 @@
 
 use super::{MetricsError, Row, Value, atomic};
 use polars::prelude::{
-    AnyValue, Column, CsvReadOptions, CsvWriter, DataFrame, DataType, NamedFrom, ParquetReader, ParquetWriter, SerReader,
-    SerWriter, Series, SortMultipleOptions,
+    AnyValue, Column, CsvReadOptions, CsvWriter, DataFrame, DataType, NamedFrom, ParquetReader, ParquetWriter,
+    SerReader, SerWriter, Series, SortMultipleOptions,
 };
 use std::fmt;
 use std::io::Cursor;
@@ -243,7 +243,9 @@ impl Frame {
     pub fn to_markdown(&self) -> String {
         let names = self.columns();
         let cells: Vec<Vec<String>> = (0..self.height())
-            .map(|row| names.iter().map(|name| self.get(name, row).map_or_else(String::new, |cell| show(&cell))).collect())
+            .map(|row| {
+                names.iter().map(|name| self.get(name, row).map_or_else(String::new, |cell| show(&cell))).collect()
+            })
             .collect();
         let rule = |name: &&str| if self.numbers(name).is_some() { "---:" } else { "---" };
         let mut lines = vec![markdown_line(&names), markdown_line(&names.iter().map(rule).collect::<Vec<_>>())];
@@ -276,15 +278,27 @@ fn column(name: &str, rows: &[Row]) -> Result<Column, MetricsError> {
         });
     }
     let series = match kind.map(|(_, value)| value) {
-        Some(Value::Int(_)) => {
-            Series::new(name.into(), values.iter().map(|value| if let Some(Value::Int(value)) = value { Some(*value) } else { None }).collect::<Vec<_>>())
-        }
-        Some(Value::Text(_)) => {
-            Series::new(name.into(), values.iter().map(|value| if let Some(Value::Text(value)) = value { Some(value.as_str()) } else { None }).collect::<Vec<_>>())
-        }
-        Some(Value::Bool(_)) => {
-            Series::new(name.into(), values.iter().map(|value| if let Some(Value::Bool(value)) = value { Some(*value) } else { None }).collect::<Vec<_>>())
-        }
+        Some(Value::Int(_)) => Series::new(
+            name.into(),
+            values
+                .iter()
+                .map(|value| if let Some(Value::Int(value)) = value { Some(*value) } else { None })
+                .collect::<Vec<_>>(),
+        ),
+        Some(Value::Text(_)) => Series::new(
+            name.into(),
+            values
+                .iter()
+                .map(|value| if let Some(Value::Text(value)) = value { Some(value.as_str()) } else { None })
+                .collect::<Vec<_>>(),
+        ),
+        Some(Value::Bool(_)) => Series::new(
+            name.into(),
+            values
+                .iter()
+                .map(|value| if let Some(Value::Bool(value)) = value { Some(*value) } else { None })
+                .collect::<Vec<_>>(),
+        ),
         Some(Value::Real(_)) | None => {
             Series::new(name.into(), values.iter().map(|value| value.and_then(Value::number)).collect::<Vec<_>>())
         }
@@ -293,7 +307,11 @@ fn column(name: &str, rows: &[Row]) -> Result<Column, MetricsError> {
 }
 
 /// The kind that holds both values: real numbers take integers in, nothing else mixes.
-fn wider<'a>(name: &str, first: (usize, &'a Value), second: (usize, &'a Value)) -> Result<(usize, &'a Value), MetricsError> {
+fn wider<'a>(
+    name: &str,
+    first: (usize, &'a Value),
+    second: (usize, &'a Value),
+) -> Result<(usize, &'a Value), MetricsError> {
     match (first.1, second.1) {
         (Value::Int(_), Value::Real(_)) => Ok(second),
         (Value::Real(_), Value::Int(_)) => Ok(first),
@@ -313,7 +331,9 @@ fn show(value: &Value) -> String {
         Value::Int(value) => value.to_string(),
         Value::Bool(value) => value.to_string(),
         Value::Text(value) => value.replace('|', "\\|").replace('\n', " "),
-        Value::Real(value) if *value != 0.0 && !(1e-3..1e7).contains(&value.abs()) && value.is_finite() => format!("{value:.4e}"),
+        Value::Real(value) if *value != 0.0 && !(1e-3..1e7).contains(&value.abs()) && value.is_finite() => {
+            format!("{value:.4e}")
+        }
         Value::Real(value) if value.is_finite() => {
             let digits = format!("{value:.5}");
             digits.trim_end_matches('0').trim_end_matches('.').to_owned()

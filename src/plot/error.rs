@@ -1,0 +1,100 @@
+//! What can go wrong with a figure.
+
+use std::path::PathBuf;
+
+/// Why a figure could not be made or saved.
+#[derive(Debug, thiserror::Error)]
+pub enum PlotError {
+    /// There is nothing to draw.
+    #[error("{what} has no finite value to draw")]
+    Empty {
+        /// Which series, spectrogram or waveform.
+        what: String,
+    },
+    /// Two lengths that must be equal are not.
+    #[error("{what}: {found} found, {needed} needed")]
+    Lengths {
+        /// What is compared.
+        what: String,
+        /// What was given.
+        found: usize,
+        /// What was needed.
+        needed: usize,
+    },
+    /// A logarithmic axis for values that have no logarithm.
+    #[error("a logarithmic {axis} axis needs values above 0, and none is")]
+    LogOfNonPositive {
+        /// `x` or `y`.
+        axis: char,
+    },
+    /// A number that has to be positive and finite.
+    #[error("{what} is {found}, but must be above 0 and finite")]
+    NotPositive {
+        /// Which number.
+        what: &'static str,
+        /// What was given.
+        found: f64,
+    },
+    /// A page that cannot hold the figure.
+    #[error("a figure of {width} by {height} pixels found, {needed} needed")]
+    Size {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The least and the most.
+        needed: String,
+    },
+    /// A frame without the column a figure is about.
+    #[error("run `{run}` has no column `{column}` of numbers; it has {}", known.join(", "))]
+    NoColumn {
+        /// The run's label.
+        run: String,
+        /// The column.
+        column: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A file name that names no known format.
+    #[error("{} names no picture format; needed a name that ends in .png or .svg", path.display())]
+    Format {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("cannot write {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A back end refused; with pictures in memory this is a defect of ours.
+    #[error("cannot draw the figure: {reason}")]
+    Backend {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl PlotError {
+    /// What to try next.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Empty { .. } => Some("check that the run logged anything, and that it is not all NaN".into()),
+            Self::LogOfNonPositive { axis } => Some(format!("leave the {axis} axis linear")),
+            Self::NoColumn { column, known, .. } => crate::options::nearest(column, known.iter().map(String::as_str))
+                .map(|near| format!("did you mean `{near}`?")),
+            Self::Format { path } => Some(format!("try {}", path.with_extension("png").display())),
+            Self::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::NotFound => Some("make the folder first".into()),
+                std::io::ErrorKind::PermissionDenied => Some("choose a folder that you may write to".into()),
+                std::io::ErrorKind::StorageFull => Some("free some space; a former figure is still whole".into()),
+                _ => None,
+            },
+            Self::Lengths { .. } | Self::NotPositive { .. } | Self::Size { .. } | Self::Backend { .. } => None,
+        }
+    }
+}

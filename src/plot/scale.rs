@@ -1,0 +1,227 @@
+//! Axes as numbers: from values to a fraction of the axis, and where its ticks go.
+
+/// How values spread along an axis.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Spread {
+    Linear,
+    Log,
+    /// Evenly by index in an ascending table of values, as the bands of a mel spectrogram.
+    Bands(Vec<f64>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Scale {
+    pub(super) spread: Spread,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+/// A mark on an axis; without a label it is a small one.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Tick {
+    pub(super) value: f64,
+    pub(super) label: Option<String>,
+}
+
+impl Scale {
+    /// A linear scale that just holds `low` and `high`, or a little around them when they are the same.
+    pub(super) fn linear(low: f64, high: f64) -> Self {
+        let slack = if high > low { 0.0 } else { (low.abs() * 0.05).max(0.5) };
+        Self { spread: Spread::Linear, low: low - slack, high: high + slack }
+    }
+
+    /// A logarithmic scale; both ends above 0.
+    pub(super) fn log(low: f64, high: f64) -> Self {
+        let slack = if high > low { 1.0 } else { 2.0 };
+        Self { spread: Spread::Log, low: low / slack, high: high * slack }
+    }
+
+    /// A scale over the bands at `centres`, ascending, at least two.
+    pub(super) fn bands(centres: Vec<f64>) -> Self {
+        let (low, high) = (centres[0], centres[centres.len() - 1]);
+        Self { spread: Spread::Bands(centres), low, high }
+    }
+
+    /// The same scale with room at both ends, as a part of its length.
+    pub(super) fn padded(mut self, part: f64) -> Self {
+        match self.spread {
+            Spread::Linear => {
+                let room = (self.high - self.low) * part;
+                self.low -= room;
+                self.high += room;
+            }
+            Spread::Log => {
+                let room = (self.high / self.low).powf(part);
+                self.low /= room;
+                self.high *= room;
+            }
+            Spread::Bands(_) => {}
+        }
+        self
+    }
+
+    /// How far along the axis a value lies: 0 at its low end, 1 at its high end. `None` where it has no place.
+    pub(super) fn fraction(&self, value: f64) -> Option<f64> {
+        let part = match &self.spread {
+            Spread::Linear => (value - self.low) / (self.high - self.low),
+            Spread::Log if value <= 0.0 => return None,
+            Spread::Log => (value / self.low).ln() / (self.high / self.low).ln(),
+            Spread::Bands(centres) => {
+                let above = centres.partition_point(|centre| *centre <= value).clamp(1, centres.len() - 1);
+                let within = (value - centres[above - 1]) / (centres[above] - centres[above - 1]);
+                (count(above - 1) + within) / count(centres.len() - 1)
+            }
+        };
+        part.is_finite().then_some(part)
+    }
+
+    /// The value at a fraction of the axis.
+    pub(super) fn value(&self, part: f64) -> f64 {
+        match &self.spread {
+            Spread::Linear => self.low + part * (self.high - self.low),
+            Spread::Log => self.low * (self.high / self.low).powf(part),
+            Spread::Bands(centres) => {
+                let at = part.clamp(0.0, 1.0) * count(centres.len() - 1);
+                let below = whole(at).min(centres.len() - 2);
+                centres[below] + (at - count(below)) * (centres[below + 1] - centres[below])
+            }
+        }
+    }
+
+    /// Ticks for an axis with room for about `most` labels.
+    pub(super) fn ticks(&self, most: usize) -> Vec<Tick> {
+        let most = most.clamp(2, 12);
+        match self.spread {
+            Spread::Linear => self.linear_ticks(most),
+            Spread::Log => self.log_ticks(most),
+            Spread::Bands(_) => self.round_ticks(most),
+        }
+    }
+
+    fn linear_ticks(&self, most: usize) -> Vec<Tick> {
+        let step = nice_step((self.high - self.low) / count(most));
+        if !step.is_finite() || step <= 0.0 {
+            return Vec::new();
+        }
+        let first = (self.low / step - 1e-6).ceil();
+        (0..=2 * most)
+            .map(|index| (first + count(index)) * step)
+            .take_while(|value| *value <= self.high + step * 1e-6)
+            .map(|value| Tick { value, label: Some(number(value, step)) })
+            .collect()
+    }
+
+    fn log_ticks(&self, most: usize) -> Vec<Tick> {
+        let decades = (self.high / self.low).log10();
+        if decades < 0.7 {
+            return self.linear_ticks(most); // too little of a decade for powers of ten to say anything
+        }
+        let (first, last) = (self.low.log10().floor(), self.high.log10().ceil());
+        let plain = first >= -3.0 && last <= 5.0;
+        let every = (decades / count(most)).ceil().max(1.0);
+        let mut ticks = Vec::new();
+        let mut decade = first;
+        while decade <= last {
+            for digit in 1..10 {
+                let value = f64::from(digit) * 10_f64.powf(decade);
+                if value < self.low * (1.0 - 1e-9) || value > self.high * (1.0 + 1e-9) || (digit > 1 && every > 1.0) {
+                    continue;
+                }
+                let whole_decade = digit == 1 && decade.rem_euclid(every) == 0.0;
+                let between = decades < 2.0 && (digit == 2 || digit == 5);
+                let label = (whole_decade || between)
+                    .then(|| if plain { number(value, 10_f64.powf(decade)) } else { power(f64::from(digit), decade) });
+                ticks.push(Tick { value, label });
+            }
+            decade += 1.0;
+        }
+        ticks
+    }
+
+    /// Round values (1, 2 or 5 times a power of ten) that lie far enough apart, for axes that are neither.
+    fn round_ticks(&self, most: usize) -> Vec<Tick> {
+        let apart = 0.9 / count(most);
+        let mut ticks: Vec<Tick> = Vec::new();
+        let mut last = f64::NEG_INFINITY;
+        for decade in -3..9 {
+            for digit in [1.0, 2.0, 5.0] {
+                let value = digit * 10_f64.powi(decade);
+                let part = self.fraction(value).filter(|_| value >= self.low && value <= self.high);
+                if let Some(part) = part.filter(|part| part - last >= apart) {
+                    ticks.push(Tick { value, label: Some(number(value, 10_f64.powi(decade))) });
+                    last = part;
+                }
+            }
+        }
+        ticks
+    }
+}
+
+/// The least of 1, 2, 2.5 or 5 times a power of ten that is at least `rough`.
+fn nice_step(rough: f64) -> f64 {
+    let unit = 10_f64.powf(rough.log10().floor());
+    [1.0, 2.0, 2.5, 5.0, 10.0]
+        .into_iter()
+        .map(|digit| digit * unit)
+        .find(|step| *step >= rough * (1.0 - 1e-9))
+        .unwrap_or(10.0 * unit)
+}
+
+/// A value with just the digits that tell it from its neighbours `step` away.
+pub(super) fn number(value: f64, step: f64) -> String {
+    let value = if value.abs() < step * 1e-6 { 0.0 } else { value };
+    if value != 0.0 && (value.abs() >= 1e6 || step < 1e-4) {
+        let decade = value.abs().log10().floor();
+        return power(value / 10_f64.powf(decade), decade);
+    }
+    let digits = (0..6).find(|digits| {
+        let scaled = step * 10_f64.powi(*digits);
+        (scaled - scaled.round()).abs() < 1e-6 * scaled
+    });
+    let text = format!("{:.*}", usize::try_from(digits.unwrap_or(6)).unwrap_or(6), value.abs());
+    let sign = if value < 0.0 { "−" } else { "" };
+    format!("{sign}{}", group(&text))
+}
+
+/// Commas between thousands, from 10,000 on.
+fn group(text: &str) -> String {
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    if whole.len() < 5 {
+        return text.to_owned();
+    }
+    let mut grouped = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + rest
+}
+
+/// `digit × 10^decade` with a raised exponent; a digit of 1 is left out.
+fn power(digit: f64, decade: f64) -> String {
+    let raised: String = format!("{decade:.0}")
+        .chars()
+        .map(|mark| match mark {
+            '-' => '⁻',
+            '1' => '¹',
+            '2' => '²',
+            '3' => '³',
+            other => other.to_digit(10).and_then(|value| char::from_u32(0x2070 + value)).unwrap_or(other),
+        })
+        .collect();
+    let digit = format!("{digit:.2}").trim_end_matches('0').trim_end_matches('.').replace('-', "−");
+    if digit == "1" { format!("10{raised}") } else { format!("{digit}×10{raised}") }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of pixels, ticks and bands")]
+pub(super) fn count(value: usize) -> f64 {
+    value as f64
+}
+
+/// The whole part of a number that is not negative.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, which is what is wanted")]
+pub(super) fn whole(value: f64) -> usize {
+    value.floor() as usize
+}
