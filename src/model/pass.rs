@@ -1,0 +1,99 @@
+//! One forward pass: whether it will run backward, where its dropout masks come from, what it remembers.
+
+use super::ModelError;
+use crate::seed::Seed;
+use crate::ssm::Tape;
+use std::collections::HashMap;
+use tch::Tensor;
+
+/// What an S4 layer saw and said, kept for [`super::verify`].
+#[derive(Debug)]
+pub(crate) struct Probe {
+    pub(crate) layer: String,
+    pub(crate) input: Tensor,
+    pub(crate) output: Tensor,
+}
+
+/// The context of a forward pass.
+///
+/// A pass for evaluation may serve many batches: it computes each kernel once. A pass for training serves one.
+#[derive(Debug, Default)]
+pub struct Pass {
+    pub(crate) tape: Tape,
+    dropout: Option<(Seed, u64)>,
+    masks: u64,
+    kernels: Option<HashMap<(String, i64), Tensor>>,
+    probes: Option<Vec<Probe>>,
+}
+
+impl Pass {
+    /// A pass without dropout and without a tape. The parameters must not change while it is used.
+    #[must_use]
+    pub fn eval() -> Self {
+        Self { kernels: Some(HashMap::new()), ..Self::default() }
+    }
+
+    /// A pass that will run backward; its dropout masks depend on `seed`, `counter` and their place in the model alone.
+    #[must_use]
+    pub fn train(seed: Seed, counter: u64) -> Self {
+        Self { tape: Tape::recording(), dropout: Some((seed, counter)), ..Self::default() }
+    }
+
+    /// An evaluation that keeps what each S4 layer saw and said.
+    pub(crate) fn probing() -> Self {
+        Self { probes: Some(Vec::new()), ..Self::eval() }
+    }
+
+    pub(crate) fn probes(self) -> Vec<Probe> {
+        self.probes.unwrap_or_default()
+    }
+
+    pub(crate) fn probe(&mut self, layer: &str, input: &Tensor, output: &Tensor) {
+        if let Some(probes) = &mut self.probes {
+            let (input, output) = (input.shallow_clone(), output.shallow_clone());
+            probes.push(Probe { layer: layer.to_owned(), input, output });
+        }
+    }
+
+    /// The kernel of `layer` for `seq_len`, made once where the pass allows it.
+    pub(crate) fn kernel<F>(&mut self, layer: &str, seq_len: i64, make: F) -> Result<Tensor, ModelError>
+    where
+        F: FnOnce(&mut Tape) -> Result<Tensor, ModelError>,
+    {
+        let key = (layer.to_owned(), seq_len);
+        if let Some(kernel) = self.kernels.as_ref().and_then(|kernels| kernels.get(&key)) {
+            return Ok(kernel.shallow_clone());
+        }
+        let kernel = make(&mut self.tape)?;
+        if let Some(kernels) = &mut self.kernels {
+            kernels.insert(key, kernel.shallow_clone());
+        }
+        Ok(kernel)
+    }
+
+    /// Dropout on `x` `(batch, channels, seq_len)`; `tied` drops a channel for a whole sequence.
+    pub(crate) fn drop_out(&mut self, x: Tensor, probability: f64, tied: bool) -> Result<Tensor, ModelError> {
+        let Some((seed, counter)) = self.dropout.filter(|_| probability > 0.0) else {
+            return Ok(x);
+        };
+        // libtorch's generator, seeded anew for each mask: stateless, and on the device of `x`.
+        #[expect(clippy::cast_possible_wrap, reason = "any 64 bits will do")]
+        tch::manual_seed(seed.derive(&format!("dropout/{}", self.masks), counter) as i64);
+        self.masks += 1;
+        let mut shape = x.size();
+        if tied {
+            shape[2] = 1;
+        }
+        let keep = 1.0 - probability;
+        let mask = Tensor::f_empty(&shape, (x.kind(), x.device()))?.f_bernoulli_float_(keep)?.f_div_scalar_(keep)?;
+        Ok(x.f_mul(&mask)?)
+    }
+
+    /// Runs `loss` backward to every parameter. Never call `loss.backward()` itself: it stops at the kernels.
+    ///
+    /// # Errors
+    /// libtorch's, when `loss` is not a scalar that this pass computed.
+    pub fn backward(self, loss: &Tensor) -> Result<(), ModelError> {
+        Ok(self.tape.backward(loss)?)
+    }
+}

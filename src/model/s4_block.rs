@@ -1,0 +1,313 @@
+//! The S4 block: a state space as a long convolution, GELU, and a gated linear map.
+
+use super::ModelError;
+use super::linear::{Form, Linear};
+use super::params::{Builder, Group, Init as Draw};
+use super::pass::Pass;
+use super::spec::{ModelSpec, at_least, probability};
+use crate::options;
+use crate::options::OptionError;
+use crate::ssm::dense::{Attune, attune};
+use crate::ssm::init::{Init, Start, dplr_start, s4d_start};
+use crate::ssm::s4d::Discretization;
+use crate::ssm::{Continuous, DtTransform, Recurrence, SsmError, Stored, conv, dplr, s4d};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+use std::rc::Rc;
+use tch::{Kind, Tensor};
+
+/// The kind of state matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Diagonal plus low rank: S4.
+    Dplr,
+    /// Diagonal: S4D.
+    S4d,
+}
+
+options! {
+    /// The options of `s4(#{ … })` and `s4d(#{ … })`.
+    pub struct S4Config for "s4" {
+        /// Kernel: "dplr" (S4) or "s4d" (diagonal).
+        mode: Mode = Mode::Dplr,
+        /// State size N, even.
+        d_state: i64 = 64,
+        /// Independent state matrices; `()` gives every channel its own.
+        n_ssm: Option<i64> = Some(1),
+        /// Initialisation: legs, legt, fourier, hippo (dplr); lin, inv, legs, diag (s4d). `()` is legs or lin.
+        init: Option<Init> = None,
+        /// Terms of the low-rank correction (dplr); `()` is what the initialisation needs.
+        rank: Option<i64> = None,
+        /// Smallest initial step, in SSM time a sample.
+        dt_min: f64 = 0.001,
+        /// Largest initial step, in SSM time a sample.
+        dt_max: f64 = 0.1,
+        /// How dt is stored: "softplus" or "exp"; `()` is the preset's.
+        dt_transform: Option<DtTransform> = None,
+        /// Discretisation of s4d kernels: "zoh" or "bilinear".
+        discretization: Discretization = Discretization::Zoh,
+        /// A second kernel that looks ahead. Such a block cannot generate.
+        bidirectional: bool = false,
+        /// Dropout after the GELU, a probability.
+        dropout: f64 = 0.0,
+        /// Drop a channel for the whole sequence rather than single samples.
+        tie_dropout: bool = false,
+    }
+    ; validate = check
+}
+
+fn check(config: &S4Config) -> Result<(), OptionError> {
+    if config.d_state < 2 || config.d_state % 2 != 0 {
+        let error = SsmError::StateSize(config.d_state);
+        let hint = error.hint();
+        return Err(OptionError { key: "d_state".to_owned(), message: error.to_string(), hint });
+    }
+    if let Some(n_ssm) = config.n_ssm {
+        at_least("n_ssm", n_ssm, 1)?;
+    }
+    if let Some(rank) = config.rank {
+        at_least("rank", rank, 1)?;
+    }
+    if !(config.dt_min > 0.0 && config.dt_min <= config.dt_max && config.dt_max.is_finite()) {
+        let error = SsmError::StepRange { dt_min: config.dt_min, dt_max: config.dt_max };
+        let hint = error.hint();
+        return Err(OptionError { key: "dt_min".to_owned(), message: error.to_string(), hint });
+    }
+    let suits = match config.mode {
+        Mode::Dplr => !matches!(config.init(), Init::Lin | Init::Inv | Init::Diag),
+        Mode::S4d => !matches!(config.init(), Init::LegT | Init::Fourier | Init::Hippo),
+    };
+    if !suits {
+        let mode = if config.mode == Mode::Dplr { "dplr" } else { "s4d" };
+        let error = SsmError::InitForMode { init: config.init().name(), mode };
+        let hint = error.hint();
+        return Err(OptionError { key: "init".to_owned(), message: error.to_string(), hint });
+    }
+    probability("dropout", config.dropout)
+}
+
+impl S4Config {
+    /// The initialisation that is used.
+    #[must_use]
+    pub fn init(&self) -> Init {
+        self.init.unwrap_or(match self.mode {
+            Mode::Dplr => Init::LegS,
+            Mode::S4d => Init::Lin,
+        })
+    }
+
+    fn start(&self, channels: i64) -> Result<Start, SsmError> {
+        let n_ssm = self.n_ssm.unwrap_or(channels);
+        if n_ssm < 1 || channels % n_ssm != 0 {
+            return Err(SsmError::Tiling { n_ssm, channels });
+        }
+        match self.mode {
+            Mode::S4d => s4d_start(self.init(), self.d_state, n_ssm),
+            Mode::Dplr => {
+                let needed = if self.init() == Init::LegT { 2 } else { 1 };
+                dplr_start(self.init(), self.d_state, n_ssm, self.rank.unwrap_or(needed))
+            }
+        }
+    }
+}
+
+/// The state spaces of a layer and its skip `D`.
+#[derive(Debug)]
+struct S4Layer {
+    name: String,
+    config: S4Config,
+    dt_transform: DtTransform,
+    kind: Kind,
+    d: Tensor,
+    inv_dt: Tensor,
+    c: Tensor,
+    b: Tensor,
+    a_real: Tensor,
+    a_imag: Tensor,
+    p: Option<Tensor>,
+    l_kernel: Rc<Cell<i64>>,
+}
+
+/// `GLU(W · GELU(S4(x)) + b)`.
+#[derive(Debug)]
+pub struct S4Block {
+    layer: S4Layer,
+    output_linear: Linear,
+}
+
+/// A block's weights and state, ready to be stepped.
+#[derive(Debug)]
+pub(crate) struct S4Step {
+    recurrence: Recurrence,
+    d: Tensor,
+    output_linear: Linear,
+    state: Tensor,
+}
+
+/// The stored form of a start: `(log −Re λ, −Im λ)`, both clamped from below as the reference does.
+fn stored_lambda(lambda: &Tensor) -> Result<(Tensor, Tensor), SsmError> {
+    const LEAST: f64 = 1e-4;
+    let real = lambda.f_real()?.f_neg()?.f_clamp_min(LEAST)?.f_log()?;
+    Ok((real, lambda.f_imag()?.f_neg()?.f_clamp_min(LEAST)?))
+}
+
+impl S4Layer {
+    fn new(config: &S4Config, channels: i64, spec: &ModelSpec, at: &Builder) -> Result<Self, ModelError> {
+        let dt_transform = config.dt_transform.unwrap_or_else(|| spec.dt_transform());
+        let start = config.start(channels)?;
+        let half = config.d_state / 2;
+        let outputs = if config.bidirectional { 2 } else { 1 };
+        let d = at.param("D", &[1, channels], Group::Dense, Draw::Normal(1.0))?;
+        let at = at.at("kernel");
+        let (low, high) = (config.dt_min.ln(), config.dt_max.ln());
+        let mut rng = at.draws("inv_dt");
+        let inv_dt: Vec<f64> =
+            (0..channels).map(|_| dt_transform.inverse(rng.random_range(low..=high).exp())).collect();
+        let (a_real, a_imag) = stored_lambda(&start.lambda)?;
+        let n_ssm = a_real.size()[0];
+        let real = |x: &Tensor| x.f_resolve_conj()?.f_view_as_real();
+        let ssm = |name: &str, shape: &[i64], values: Tensor| at.param(name, shape, Group::Ssm, Draw::Values(values));
+        // Made in the order of the official state dict.
+        let inv_dt = ssm("inv_dt", &[channels, 1], Tensor::from_slice(&inv_dt))?;
+        // E|C|² = 1: both parts have variance one half.
+        let c = at.param("C", &[outputs, channels, half, 2], Group::Kernel, Draw::Normal(0.5_f64.sqrt()))?;
+        let b = ssm("B", &[1, n_ssm, half, 2], real(&start.b)?)?;
+        let a_real = ssm("A_real", &[n_ssm, half], a_real)?;
+        let a_imag = ssm("A_imag", &[n_ssm, half], a_imag)?;
+        let (p, l_kernel) = match config.mode {
+            Mode::Dplr => {
+                let shape = [start.p.size()[0], n_ssm, half, 2];
+                (Some(ssm("P", &shape, real(&start.p)?)?), at.length("l_kernel"))
+            }
+            Mode::S4d => (None, Rc::default()),
+        };
+        Ok(Self {
+            name: at.path().to_owned(),
+            config: config.clone(),
+            dt_transform,
+            kind: at.kind(),
+            d,
+            inv_dt,
+            c,
+            b,
+            a_real,
+            a_imag,
+            p,
+            l_kernel,
+        })
+    }
+
+    fn system(&self) -> Result<Continuous, SsmError> {
+        Stored {
+            inv_dt: &self.inv_dt,
+            a_real: &self.a_real,
+            a_imag: &self.a_imag,
+            b: &self.b,
+            c: &self.c,
+            p: self.p.as_ref(),
+            dt_transform: self.dt_transform,
+        }
+        .continuous()
+    }
+
+    /// Attunes C̃ to `seq_len`, or to the first doubling of `l_kernel` that reaches it, in place.
+    fn reach(&self, seq_len: i64) -> Result<(), SsmError> {
+        if self.config.mode == Mode::S4d || self.l_kernel.get() >= seq_len {
+            return Ok(());
+        }
+        let _no_grad = tch::no_grad_guard();
+        while self.l_kernel.get() < seq_len {
+            let length = self.l_kernel.get();
+            let (change, next) =
+                if length == 0 { (Attune::To(seq_len), seq_len) } else { (Attune::Double(length), 2 * length) };
+            let c = attune(&self.system()?, change)?.f_view_as_real()?;
+            self.c.shallow_clone().f_copy_(&c)?;
+            self.l_kernel.set(next);
+        }
+        Ok(())
+    }
+
+    /// `(outputs, channels, seq_len)`, in the layer's kind.
+    fn kernel(&self, seq_len: i64, pass: &mut Pass) -> Result<Tensor, ModelError> {
+        self.reach(seq_len)?;
+        pass.kernel(&self.name, seq_len, |tape| {
+            let system = self.system()?;
+            let kernel = match self.config.mode {
+                Mode::Dplr => dplr::kernel(&system, self.l_kernel.get(), tape)?.f_narrow(2, 0, seq_len)?,
+                Mode::S4d => s4d::kernel(&system, self.config.discretization, seq_len, tape)?,
+            };
+            Ok(kernel.f_to_kind(self.kind)?)
+        })
+    }
+
+    /// `(batch, channels, seq_len)` → the same.
+    fn forward(&self, u: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
+        let seq_len = u.size()[2];
+        let kernel = self.kernel(seq_len, pass)?;
+        let causal = conv::with_skip(&kernel.f_select(0, 0)?, &self.d.f_select(0, 0)?)?;
+        let ahead = if self.config.bidirectional { Some(kernel.f_select(0, 1)?) } else { None };
+        let y = conv::convolve(u, &causal, ahead.as_ref())?;
+        pass.probe(&self.name, u, &y);
+        Ok(y)
+    }
+
+    fn recurrence(&self) -> Result<Recurrence, ModelError> {
+        if self.config.bidirectional {
+            return Err(ModelError::NotCausal(self.name.clone()));
+        }
+        let system = self.system()?;
+        Ok(match self.config.mode {
+            Mode::Dplr => Recurrence::dplr(&system, self.l_kernel.get(), self.kind)?,
+            Mode::S4d => Recurrence::diagonal(&system, self.config.discretization, self.kind)?,
+        })
+    }
+}
+
+impl S4Block {
+    pub(crate) fn new(config: &S4Config, channels: i64, spec: &ModelSpec, at: &Builder) -> Result<Self, ModelError> {
+        let layer = S4Layer::new(config, channels, spec, &at.at("layer"))?;
+        let at = at.at("output_linear").at(0);
+        Ok(Self { layer, output_linear: Linear::new(channels, 2 * channels, Form::Plain, Group::NoDecay, &at)? })
+    }
+
+    /// `(batch, channels, seq_len)` → the same.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
+        let y = self.layer.forward(x, pass)?.f_gelu("none")?;
+        let y = pass.drop_out(y, self.layer.config.dropout, self.layer.config.tie_dropout)?;
+        Ok(self.output_linear.forward(&y)?.f_glu(1)?)
+    }
+
+    /// The convolution kernel of each output and channel: `(outputs, channels, seq_len)`, without the skip `D`.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn kernel(&self, seq_len: i64) -> Result<Tensor, ModelError> {
+        self.layer.kernel(seq_len, &mut Pass::eval())
+    }
+
+    pub(crate) fn stepper(&self, batch: i64) -> Result<S4Step, ModelError> {
+        let recurrence = self.layer.recurrence()?;
+        let state = recurrence.zero_state(batch)?;
+        let d = self.layer.d.f_select(0, 0)?.f_detach()?;
+        Ok(S4Step { recurrence, d, output_linear: self.output_linear.frozen()?, state })
+    }
+}
+
+impl S4Step {
+    /// The state space alone: `(batch, channels)` → the same.
+    pub(crate) fn step_layer(&mut self, u: &Tensor) -> Result<Tensor, ModelError> {
+        let (y, state) = self.recurrence.step(u, &self.state)?;
+        self.state = state;
+        Ok(y.f_select(0, 0)?.f_addcmul(u, &self.d)?)
+    }
+
+    pub(crate) fn step(&mut self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let y = self.step_layer(x)?.f_gelu("none")?;
+        Ok(self.output_linear.step(&y)?.f_glu(1)?)
+    }
+}

@@ -1,0 +1,274 @@
+//! What a model is made of: plain data that scripts compose, checkpoints carry and [`super::Model::new`] builds.
+
+use super::norm::NormKind;
+use super::{ModelError, feed_forward::FeedForwardConfig, s4_block::S4Config};
+use crate::options;
+use crate::options::OptionError;
+use crate::ssm::DtTransform;
+use crate::ssm::init::Init;
+use serde::{Deserialize, Serialize};
+
+/// Whose conventions a model follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// The modular reference, which released checkpoints use: scalar block norm, weight-normed pools, softplus dt.
+    #[default]
+    Repo,
+    /// The self-contained reference file: affine LayerNorm, plain pools of width 1, exp dt.
+    Standalone,
+}
+
+/// One pre-norm residual block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BlockSpec {
+    /// A state space, GELU and a gated linear map.
+    S4(S4Config),
+    /// Two linear maps with a GELU between.
+    Ff(FeedForwardConfig),
+}
+
+/// Pooling into an inner tier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolSpec {
+    /// Samples that become one.
+    pub factor: i64,
+    /// Channels of the inner tier are `expand` times as many.
+    pub expand: i64,
+    /// What runs at the lower rate.
+    pub inner: Box<TierSpec>,
+}
+
+/// The recursion: `tier(x) = y + blocks(y)` with `y = x + up(inner(down(x)))`, or `y = x` without a pool.
+///
+/// With blocks in `down` it is the U-Net's instead: see [`super::Backbone`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TierSpec {
+    /// U-Net only: blocks before the pool.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub down: Vec<BlockSpec>,
+    /// The tier at the lower rate, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolSpec>,
+    /// Blocks at this rate.
+    pub blocks: Vec<BlockSpec>,
+}
+
+impl TierSpec {
+    /// Pooling factors, outermost first.
+    #[must_use]
+    pub fn pool_factors(&self) -> Vec<i64> {
+        let mut factors = Vec::new();
+        let mut tier = self;
+        while let Some(pool) = &tier.pool {
+            factors.push(pool.factor);
+            tier = &pool.inner;
+        }
+        factors
+    }
+
+    /// This tier and the ones inside it, outermost first.
+    pub fn tiers(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |tier| tier.pool.as_ref().map(|pool| &*pool.inner))
+    }
+}
+
+/// A whole model but for the number of levels, which the audio decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// Channels of the outermost tier.
+    pub d_model: i64,
+    /// Whose conventions.
+    #[serde(default)]
+    pub preset: Preset,
+    /// The norm inside residual blocks; none means the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm: Option<NormKind>,
+    /// U-Net wiring: blocks on the way down too, and a skip around every layer.
+    #[serde(default)]
+    pub unet: bool,
+    /// Dropout on what each residual block adds.
+    #[serde(default)]
+    pub dropres: f64,
+    /// The blocks and pools.
+    pub tier: TierSpec,
+}
+
+impl ModelSpec {
+    /// The norm that is used.
+    #[must_use]
+    pub fn norm(&self) -> NormKind {
+        self.norm.unwrap_or(match self.preset {
+            Preset::Repo => NormKind::Scalar,
+            Preset::Standalone => NormKind::Affine,
+        })
+    }
+
+    /// The transform of dt that a layer uses unless it names one.
+    #[must_use]
+    pub fn dt_transform(&self) -> DtTransform {
+        match self.preset {
+            Preset::Repo => DtTransform::Softplus,
+            Preset::Standalone => DtTransform::Exp,
+        }
+    }
+
+    /// The product of the pooling factors: lengths must divide by it.
+    #[must_use]
+    pub fn pool_product(&self) -> i64 {
+        self.tier.pool_factors().iter().product()
+    }
+
+    /// Checks everything that can be checked before tensors are made.
+    ///
+    /// # Errors
+    /// The option at fault, with what was found and what was needed.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        at_least("d_model", self.d_model, 1)?;
+        probability("dropres", self.dropres)?;
+        for tier in self.tier.tiers() {
+            if let Some(pool) = &tier.pool {
+                at_least("pool", pool.factor, 1)?;
+                at_least("expand", pool.expand, 1)?;
+            }
+            let paired = if tier.pool.is_some() && self.unet { tier.blocks.len() } else { 0 };
+            if tier.down.len() != paired {
+                return Err(ModelError::Unpaired { down: tier.down.len(), up: paired });
+            }
+            for block in tier.down.iter().chain(&tier.blocks) {
+                match block {
+                    BlockSpec::S4(config) => crate::options::Options::validate(config)?,
+                    BlockSpec::Ff(config) => crate::options::Options::validate(config)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn at_least(key: &str, found: i64, least: i64) -> Result<(), OptionError> {
+    if found >= least { Ok(()) } else { Err(OptionError::value(key, found, &format!("at least {least}"))) }
+}
+
+pub(super) fn probability(key: &str, found: f64) -> Result<(), OptionError> {
+    if (0.0..1.0).contains(&found) {
+        Ok(())
+    } else {
+        Err(OptionError::value(key, found, "a probability: at least 0 and below 1"))
+    }
+}
+
+options! {
+    /// The options of `sashimi(#{ … })`: tiers of S4 and feed-forward blocks, pooled and widened on the way in.
+    pub struct SashimiConfig for "sashimi" {
+        /// Channels of the outermost tier.
+        d_model: i64 = 64,
+        /// S4 blocks in each tier (each with its feed-forward block).
+        n_layers: i64 = 8,
+        /// Pooling factors, outermost first; `[]` is an isotropic model.
+        pool: Vec<i64> = vec![4, 4],
+        /// Channels grow by this factor with every pool.
+        expand: i64 = 2,
+        /// Width of the feed-forward blocks, as a multiple of the channels; 0 leaves them out.
+        ff: i64 = 2,
+        /// Kernel of the S4 blocks: "dplr" (S4) or "s4d" (diagonal).
+        mode: super::s4_block::Mode = super::s4_block::Mode::Dplr,
+        /// State size N, even.
+        d_state: i64 = 64,
+        /// Independent state matrices a layer; `()` gives every channel its own.
+        n_ssm: Option<i64> = Some(1),
+        /// Initialisation: legs, legt, fourier, hippo (dplr); lin, inv, legs, diag (s4d). `()` is legs or lin.
+        init: Option<Init> = None,
+        /// Terms of the low-rank correction (dplr); `()` is what the initialisation needs.
+        rank: Option<i64> = None,
+        /// Smallest initial step, in SSM time a sample.
+        dt_min: f64 = 0.001,
+        /// Largest initial step, in SSM time a sample.
+        dt_max: f64 = 0.1,
+        /// How dt is stored: "softplus" or "exp"; `()` is the preset's.
+        dt_transform: Option<DtTransform> = None,
+        /// Discretisation of s4d kernels: "zoh" or "bilinear".
+        discretization: crate::ssm::s4d::Discretization = crate::ssm::s4d::Discretization::Zoh,
+        /// Kernels that look both ways. Such a model cannot generate.
+        bidirectional: bool = false,
+        /// Dropout inside the blocks, a probability.
+        dropout: f64 = 0.0,
+        /// Drop a channel for the whole sequence rather than single samples.
+        tie_dropout: bool = false,
+        /// Dropout on what each residual block adds, a probability.
+        dropres: f64 = 0.0,
+        /// Conventions: "repo" (released checkpoints) or "standalone".
+        preset: Preset = Preset::Repo,
+        /// Norm inside residual blocks: "scalar" or "affine"; `()` is the preset's.
+        norm: Option<NormKind> = None,
+        /// U-Net wiring: blocks on the way down too, and a skip around every layer.
+        unet: bool = false,
+    }
+    ; validate = check_sashimi
+}
+
+fn check_sashimi(config: &SashimiConfig) -> Result<(), OptionError> {
+    at_least("n_layers", config.n_layers, 1)?;
+    at_least("ff", config.ff, 0)?;
+    at_least("d_model", config.d_model, 1)?;
+    at_least("expand", config.expand, 1)?;
+    probability("dropres", config.dropres)?;
+    if let Some(factor) = config.pool.iter().find(|factor| **factor < 1) {
+        return Err(OptionError::value("pool", factor, "a list of factors of at least 1"));
+    }
+    crate::options::Options::validate(&config.s4())
+}
+
+impl SashimiConfig {
+    fn s4(&self) -> S4Config {
+        S4Config {
+            mode: self.mode,
+            d_state: self.d_state,
+            n_ssm: self.n_ssm,
+            init: self.init,
+            rank: self.rank,
+            dt_min: self.dt_min,
+            dt_max: self.dt_max,
+            dt_transform: self.dt_transform,
+            discretization: self.discretization,
+            bidirectional: self.bidirectional,
+            dropout: self.dropout,
+            tie_dropout: self.tie_dropout,
+        }
+    }
+
+    fn blocks(&self) -> Vec<BlockSpec> {
+        let mut blocks = Vec::new();
+        for _ in 0..self.n_layers {
+            blocks.push(BlockSpec::S4(self.s4()));
+            if self.ff > 0 {
+                let (dropout, tie_dropout) = (self.dropout, self.tie_dropout);
+                blocks.push(BlockSpec::Ff(FeedForwardConfig { expand: self.ff, dropout, tie_dropout }));
+            }
+        }
+        blocks
+    }
+
+    /// The composition that these options are short for.
+    #[must_use]
+    pub fn spec(&self) -> ModelSpec {
+        let mut tier = TierSpec { blocks: self.blocks(), ..TierSpec::default() };
+        for &factor in self.pool.iter().rev() {
+            let down = if self.unet { self.blocks() } else { Vec::new() };
+            let pool = PoolSpec { factor, expand: self.expand, inner: Box::new(tier) };
+            tier = TierSpec { down, pool: Some(pool), blocks: self.blocks() };
+        }
+        ModelSpec {
+            d_model: self.d_model,
+            preset: self.preset,
+            norm: self.norm,
+            unet: self.unet,
+            dropres: self.dropres,
+            tier,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The recursion that a whole SaShiMi is: a tier of blocks around a tier at a lower rate.
+
+use super::feed_forward::FeedForward;
+use super::linear::{Form, Pool, Unpool};
+use super::norm::Norm;
+use super::params::Builder;
+use super::pass::Pass;
+use super::s4_block::S4Block;
+use super::spec::{BlockSpec, ModelSpec, TierSpec};
+use super::{ModelError, Preset};
+use tch::Tensor;
+
+#[derive(Debug)]
+pub(crate) enum Layer {
+    S4(Box<S4Block>),
+    FeedForward(FeedForward),
+}
+
+/// `x + layer(norm(x))`.
+#[derive(Debug)]
+pub(crate) struct Residual {
+    pub(crate) norm: Norm,
+    pub(crate) layer: Layer,
+    dropres: f64,
+}
+
+impl Residual {
+    fn new(block: &BlockSpec, channels: i64, spec: &ModelSpec, at: &Builder) -> Result<Self, ModelError> {
+        let inside = at.at("layer");
+        let layer = match block {
+            BlockSpec::S4(config) => Layer::S4(Box::new(S4Block::new(config, channels, spec, &inside)?)),
+            BlockSpec::Ff(config) => Layer::FeedForward(FeedForward::new(config, channels, spec, &inside)?),
+        };
+        let norm = Norm::new(spec.norm(), channels, &at.at("norm"))?;
+        Ok(Self { norm, layer, dropres: spec.dropres })
+    }
+
+    fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
+        let normed = self.norm.forward(x)?;
+        let y = match &self.layer {
+            Layer::S4(block) => block.forward(&normed, pass)?,
+            Layer::FeedForward(block) => block.forward(&normed, pass)?,
+        };
+        let y = pass.drop_out(y, self.dropres, true)?;
+        Ok(x.f_add(&y)?)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Pooled {
+    pub(crate) down: Pool,
+    pub(crate) inner: Box<Tier>,
+    pub(crate) up: Unpool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Tier {
+    pub(crate) down: Vec<Residual>,
+    pub(crate) pooled: Option<Pooled>,
+    pub(crate) blocks: Vec<Residual>,
+    pub(crate) unet: bool,
+}
+
+/// Where the next layer's name comes from. Official names number the way down, the centre and the way up apart, and
+/// number the way up from the inside.
+struct Naming<'a> {
+    root: &'a Builder,
+    spec: &'a ModelSpec,
+    down: i64,
+    up: i64,
+    up_flat: bool,
+}
+
+impl Naming<'_> {
+    fn next_down(&mut self) -> Builder {
+        self.down += 1;
+        self.root.at("d_layers").at(self.down - 1)
+    }
+
+    /// The layer `i` of the current stage on the way up.
+    fn next_up(&mut self, i: usize) -> Builder {
+        let stage = self.root.at("u_layers").at(self.up);
+        if self.up_flat {
+            self.up += 1;
+            return stage;
+        }
+        stage.at(i)
+    }
+
+    fn end_of_stage(&mut self) {
+        if !self.up_flat {
+            self.up += 1;
+        }
+    }
+}
+
+impl Tier {
+    pub(crate) fn new(spec: &ModelSpec, root: &Builder) -> Result<Self, ModelError> {
+        let up_flat = spec.unet && spec.preset == Preset::Repo;
+        Self::build(&spec.tier, spec.d_model, &mut Naming { root, spec, down: 0, up: 0, up_flat })
+    }
+
+    fn build(tier: &TierSpec, channels: i64, naming: &mut Naming<'_>) -> Result<Self, ModelError> {
+        let spec = naming.spec;
+        let mut down = Vec::new();
+        for block in &tier.down {
+            down.push(Residual::new(block, channels, spec, &naming.next_down())?);
+        }
+        let mut blocks = Vec::new();
+        let pooled = match &tier.pool {
+            None => {
+                for (i, block) in tier.blocks.iter().enumerate() {
+                    blocks.push(Residual::new(block, channels, spec, &naming.root.at("c_layers").at(i))?);
+                }
+                None
+            }
+            Some(pool) => {
+                let form = match (spec.preset, spec.unet) {
+                    (Preset::Standalone, _) => Form::Pointwise,
+                    (Preset::Repo, true) => Form::Plain,
+                    (Preset::Repo, false) => Form::WeightNormed,
+                };
+                let wide = channels * pool.expand;
+                let down = Pool::down(channels, wide, pool.factor, form, &naming.next_down())?;
+                let inner = Box::new(Self::build(&pool.inner, wide, naming)?);
+                let up = Unpool::new(wide, channels, pool.factor, form, &naming.next_up(0))?;
+                for (i, block) in tier.blocks.iter().enumerate() {
+                    blocks.push(Residual::new(block, channels, spec, &naming.next_up(i + 1))?);
+                }
+                naming.end_of_stage();
+                Some(Pooled { down, inner, up })
+            }
+        };
+        Ok(Self { down, pooled, blocks, unet: spec.unet })
+    }
+
+    /// `(batch, channels, seq_len)` → the same.
+    ///
+    /// SaShiMi: `y = x + up(inner(down(x)))`, then `y + blocks(y)`. U-Net: `x_i = f_i(x_(i−1))` going down,
+    /// `y = up(inner(down(x_n))) + x_n`, then `y ← g_j(y) + x_(n−j)` going up; its centre is `x + blocks(x)`.
+    pub(crate) fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
+        let mut skips = vec![x.shallow_clone()];
+        for block in &self.down {
+            let last = block.forward(&skips[skips.len() - 1], pass)?;
+            skips.push(last);
+        }
+        let deepest = skips.pop().unwrap_or_else(|| x.shallow_clone());
+        let mut y = match &self.pooled {
+            None => deepest.shallow_clone(),
+            Some(pooled) => {
+                let inner = pooled.inner.forward(&pooled.down.forward(&deepest)?, pass)?;
+                pooled.up.forward(&inner)?.f_add(&deepest)?
+            }
+        };
+        let around = y.shallow_clone();
+        for block in &self.blocks {
+            y = block.forward(&y, pass)?;
+            if let Some(skip) = skips.pop() {
+                y = y.f_add(&skip)?;
+            }
+        }
+        if self.unet && self.pooled.is_some() { Ok(y) } else { Ok(y.f_add(&around)?) }
+    }
+
+    /// Every S4 block with its place, in the order that they run.
+    pub(crate) fn s4_blocks<'m>(&'m self) -> Vec<&'m S4Block> {
+        let own = |blocks: &'m [Residual]| {
+            blocks.iter().filter_map(|residual| match &residual.layer {
+                Layer::S4(block) => Some(&**block),
+                Layer::FeedForward(_) => None,
+            })
+        };
+        let inner = self.pooled.iter().flat_map(|pooled| pooled.inner.s4_blocks());
+        own(&self.down).chain(inner).chain(own(&self.blocks)).collect()
+    }
+}

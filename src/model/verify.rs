@@ -1,0 +1,67 @@
+//! Does the convolution say what the recurrence says? Layer by layer, in float32 and in float64.
+
+use super::{Model, ModelError, Pass};
+use tch::{Kind, Tensor};
+
+/// The largest differences of one layer between its two forms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerDifference {
+    /// The layer's name, or `logits`.
+    pub layer: String,
+    /// Largest absolute output, in float64: what the differences are to be compared with.
+    pub largest_output: f64,
+    /// |convolution − recurrence| in float32.
+    pub single: f64,
+    /// |convolution − recurrence| in float64.
+    pub double: f64,
+}
+
+/// Compares both forms of `model` on `inputs` `(batch, seq_len)`, int64: each S4 layer on the input that it saw in the
+/// convolution form, and the logits of the whole model.
+///
+/// The model that is given stays as it is, its attuned lengths too.
+///
+/// # Errors
+/// [`ModelError::NotCausal`] for a bidirectional model; [`ModelError::Indivisible`].
+pub fn verify(model: &Model, inputs: &Tensor) -> Result<Vec<LayerDifference>, ModelError> {
+    let _no_grad = tch::no_grad_guard();
+    let single = differences(&model.to_kind(Kind::Float)?, inputs)?;
+    let double = differences(&model.to_kind(Kind::Double)?, inputs)?;
+    Ok(single
+        .into_iter()
+        .zip(double)
+        .map(|(single, double)| LayerDifference {
+            layer: double.0,
+            largest_output: double.1,
+            single: single.2,
+            double: double.2,
+        })
+        .collect())
+}
+
+/// Name, largest output and largest difference of each layer, the logits last.
+fn differences(model: &Model, inputs: &Tensor) -> Result<Vec<(String, f64, f64)>, ModelError> {
+    let batch = inputs.size()[0];
+    let mut pass = Pass::probing();
+    let logits = model.forward(inputs, &mut pass)?;
+    let mut rows = Vec::new();
+    for (probe, block) in pass.probes().into_iter().zip(model.backbone.tier.s4_blocks()) {
+        let mut stepper = block.stepper(batch)?;
+        let steps: Result<Vec<Tensor>, ModelError> =
+            (0..probe.input.size()[2]).map(|t| stepper.step_layer(&probe.input.f_select(2, t)?)).collect();
+        let stepped = Tensor::f_stack(&steps?, 2)?;
+        let (largest, difference) = compare(&probe.output, &stepped)?;
+        rows.push((probe.layer, largest, difference));
+    }
+    let mut stepper = model.stepper(batch)?;
+    let steps: Result<Vec<Tensor>, ModelError> =
+        (0..inputs.size()[1]).map(|t| stepper.step(&inputs.f_select(1, t)?)).collect();
+    let (largest, difference) = compare(&logits, &Tensor::f_stack(&steps?, 1)?)?;
+    rows.push(("logits".to_owned(), largest, difference));
+    Ok(rows)
+}
+
+fn compare(a: &Tensor, b: &Tensor) -> Result<(f64, f64), ModelError> {
+    let largest = a.f_abs()?.f_max()?.f_double_value(&[])?;
+    Ok((largest, a.f_sub(b)?.f_abs()?.f_max()?.f_double_value(&[])?))
+}
