@@ -23,8 +23,8 @@ pub enum Cuda {
         count: usize,
         /// What the driver calls them, as far as it tells.
         names: Vec<String>,
-        /// The folder that the CUDA part came from; `None` where libtorch had it already.
-        from: Option<PathBuf>,
+        /// The folder that the CUDA part came from.
+        from: PathBuf,
     },
     /// Everything runs on the CPU.
     Absent(Absence),
@@ -122,13 +122,14 @@ pub fn cuda() -> &'static Cuda {
 }
 
 /// Loads the CUDA part for as long as the process lives, from the first folder that has it.
-fn load() -> Result<Option<PathBuf>, Absence> {
+fn load() -> Result<PathBuf, Absence> {
     // Without a driver the rest (half a gigabyte of libraries) would be loaded for nothing.
     open_for_ever(Path::new("libcuda.so.1")).map_err(|_| Absence::NoDriver)?;
     let loaded = loaded_folder();
     let named = std::env::var_os("WASABI_LIBTORCH").map(PathBuf::from);
     let folders = match named {
-        Some(folder) => vec![folder],
+        // The folder `torch` itself is an easy slip.
+        Some(folder) => vec![folder.join("lib"), folder],
         None => beside(loaded.as_deref()),
     };
     let Some(folder) = folders.iter().find(|folder| folder.join("libtorch_cuda.so").is_file()) else {
@@ -141,7 +142,7 @@ fn load() -> Result<Option<PathBuf>, Absence> {
         let library = folder.join(name);
         open_for_ever(&library).map_err(|cause| Absence::NotLoadable { library, cause })?;
     }
-    Ok(Some(folder.clone()))
+    Ok(folder.clone())
 }
 
 /// Where the CUDA part may lie when nobody says: in the folder of the libtorch that runs (a Python torch has both

@@ -110,8 +110,8 @@ fn check_cuda(cuda: &Cuda) -> Check {
     match cuda {
         Cuda::Ready { count, names, from } => {
             let names = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
-            let from = from.as_ref().map_or_else(String::new, |folder| format!(" (from {})", folder.display()));
-            Check::ok("CUDA", format!("{count} GPU{}{names}{from}", if *count == 1 { "" } else { "s" }))
+            let plural = if *count == 1 { "" } else { "s" };
+            Check::ok("CUDA", format!("{count} GPU{plural}{names} (from {})", from.display()))
         }
         Cuda::Absent(absence) => {
             Check::bad("CUDA", Status::Warn, format!("not used, all runs on the CPU: {absence}"), absence.mend())
@@ -240,7 +240,7 @@ mod tests {
         let check = check_cuda(&Cuda::Absent(absence));
         assert!(check.found.contains("is not in /a, /b"), "{}", check.found);
         assert!(check.mend.is_some_and(|mend| mend.contains("make setup CUDA=1")));
-        let ready = Cuda::Ready { count: 1, names: vec!["NVIDIA H200".to_owned()], from: Some("/t/lib".into()) };
+        let ready = Cuda::Ready { count: 1, names: vec!["NVIDIA H200".to_owned()], from: "/t/lib".into() };
         assert_eq!(check_cuda(&ready), Check::ok("CUDA", "1 GPU: NVIDIA H200 (from /t/lib)"));
     }
 

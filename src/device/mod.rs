@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     fn ready(count: usize) -> Cuda {
-        Cuda::Ready { count, names: Vec::new(), from: None }
+        Cuda::Ready { count, names: Vec::new(), from: "/torch/lib".into() }
     }
 
     #[test]
