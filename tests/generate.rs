@@ -3,11 +3,13 @@
 use crate::support::{Case, Precision};
 use proptest::prelude::*;
 use rand::Rng;
+use tch::{Device, Kind, Tensor};
 use wasabi::audio::{Quantizer, Scaling};
 use wasabi::generate::{
-    Distribution, Drawing, GenerateConfig, GenerateError, Session, Sound, StepLogits, Take, generate,
+    Distribution, Drawing, GenerateConfig, GenerateError, LibtorchSteps, Session, Sound, StepLogits, Take, generate,
 };
 use wasabi::interrupt::Interrupt;
+use wasabi::model::{Model, Pass, SashimiConfig};
 use wasabi::options;
 use wasabi::seed::Seed;
 
@@ -41,8 +43,9 @@ impl StepLogits for Script {
     fn levels(&self) -> usize {
         self.levels
     }
-    fn reset(&mut self) {
+    fn reset(&mut self) -> Result<(), GenerateError> {
         self.fed.clear();
+        Ok(())
     }
     fn step(&mut self, tokens: &[u16]) -> Result<&[f32], GenerateError> {
         self.fed.push(tokens.to_vec());
@@ -74,9 +77,10 @@ impl StepLogits for Chain {
     fn levels(&self) -> usize {
         LEVELS
     }
-    fn reset(&mut self) {
+    fn reset(&mut self) -> Result<(), GenerateError> {
         self.states.fill(0);
         self.steps = 0;
+        Ok(())
     }
     fn step(&mut self, tokens: &[u16]) -> Result<&[f32], GenerateError> {
         for (stream, &token) in tokens.iter().enumerate() {
@@ -473,4 +477,89 @@ fn a_prompt_that_cannot_be_had_is_refused_by_name() {
     let empty = folder.path().join("empty.wav");
     wasabi::audio::write_wav(&empty, &[], 16_000, wasabi::audio::SampleFormat::Pcm16).expect("a wav in a fresh folder");
     assert!(refused(&empty, None).to_string().contains("empty.wav"));
+}
+
+/// The model of the case `model_tiny`, with its weights.
+fn tiny() -> Model {
+    let case = Case::load("model_tiny");
+    let options = SashimiConfig { d_model: 8, n_layers: 1, d_state: 16, ..SashimiConfig::default() };
+    let model = Model::new(&options.spec(), 256, Seed(0), Device::Cpu, Kind::Float).expect("a tiny model");
+    let weights: Vec<(String, Tensor)> = case
+        .tensors
+        .iter()
+        .filter_map(|(name, golden)| {
+            let tensor = Tensor::from_slice(&golden.values).reshape(&golden.shape);
+            let kind = if golden.integer { Kind::Int64 } else { Kind::Float };
+            Some((name.strip_prefix("sd.")?.to_owned(), tensor.to_kind(kind)))
+        })
+        .collect();
+    model.load_state_dict(&weights).expect("the weights of the case");
+    model
+}
+
+#[test]
+fn sampling_tiny_model_forced_has_the_golden_likelihood() {
+    let case = Case::load("sampling_tiny_model_forced");
+    let positions = case.hyper("T").as_u64().expect("T") as usize;
+    let batch = case.hyper("batch").as_u64().expect("batch") as usize;
+    let model = tiny();
+    let mut engine = LibtorchSteps::new(&model, batch).expect("an engine");
+    let mut logits = vec![Vec::new(); batch];
+    let mut fed = vec![128; batch];
+    for t in 0..positions {
+        for (stream, row) in engine.step(&fed).expect("a step").chunks_exact(256).enumerate() {
+            logits[stream].extend(row.iter().map(|&logit| f64::from(logit)));
+        }
+        fed = column(&case, "tokens", t);
+    }
+    case.check("logits", &logits.concat(), Precision::Single);
+    // The same engine again, now not fresh: a session starts from silence whatever came before.
+    let mut session = Session::new(&mut engine, Drawing::default(), Seed(0), 128).expect("256 levels");
+    for t in 0..positions {
+        session.force(&column(&case, "tokens", t)).expect("a token below 256");
+    }
+    case.check("logprob", session.log_likelihood(), Precision::Single);
+    case.check("entropy", session.entropy(), Precision::Single);
+}
+
+#[test]
+fn a_model_draws_the_same_stream_in_any_batch() {
+    let model = tiny();
+    let drawn = |batch: usize| {
+        let mut engine = LibtorchSteps::new(&model, batch).expect("an engine");
+        let config = GenerateConfig { sort: false, ..config(batch, 50) };
+        generate(&mut engine, &config, &sound(), &[100, 140], &Interrupt::default(), &mut |_, _| {}).expect("takes")
+    };
+    let (one, four) = (drawn(1), drawn(4));
+    assert_eq!(one[0].tokens, four[0].tokens);
+    // Matrix products of other shapes may round differently: the likelihood is equal to float32, not to the bit.
+    assert!((one[0].log_likelihood - four[0].log_likelihood).abs() < 1e-3);
+}
+
+#[test]
+fn a_take_is_as_likely_as_the_parallel_form_says() {
+    let model = tiny().to_kind(Kind::Double).expect("float64");
+    let prompt: Vec<u16> = (0..14).map(|t| 120 + t).collect();
+    let mut engine = LibtorchSteps::new(&model, 2).expect("an engine");
+    let takes =
+        generate(&mut engine, &config(2, 50), &sound(), &prompt, &Interrupt::default(), &mut |_, _| {}).expect("takes");
+    for take in takes {
+        let tokens: Vec<i64> = take.tokens.iter().map(|&token| i64::from(token)).collect();
+        let inputs = Tensor::from_slice(&[&[128][..], &tokens[..63]].concat()).unsqueeze(0);
+        let log_p = model.forward(&inputs, &mut Pass::eval()).expect("64 divides by 16").log_softmax(-1, None);
+        let each = log_p.gather(-1, &Tensor::from_slice(&tokens).reshape([1, 64, 1]), false);
+        let expected = each.narrow(1, 14, 50).sum(None).double_value(&[]);
+        // The engine hands its logits over in float32: 50 roundings of 1e-7 of numbers up to 3.
+        assert!((take.log_likelihood - expected).abs() < 2e-5, "{} and {expected}", take.log_likelihood);
+    }
+}
+
+#[test]
+fn a_model_that_looks_ahead_cannot_generate() {
+    let options =
+        SashimiConfig { d_model: 4, n_layers: 1, d_state: 4, bidirectional: true, ..SashimiConfig::default() };
+    let model = Model::new(&options.spec(), 256, Seed(0), Device::Cpu, Kind::Float).expect("a tiny model");
+    let error = LibtorchSteps::new(&model, 1).expect_err("not causal");
+    assert!(error.to_string().contains("looks ahead"), "{error}");
+    assert!(error.hint().is_some());
 }

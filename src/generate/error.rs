@@ -1,6 +1,7 @@
 //! What can go wrong between a model and its sound.
 
 use crate::audio::AudioError;
+use crate::model::ModelError;
 use crate::options::OptionError;
 
 /// Why nothing, or nothing more, could be generated.
@@ -75,9 +76,9 @@ pub enum GenerateError {
         /// The length asked for, in seconds.
         wanted: f64,
     },
-    /// The engine itself failed.
-    #[error("the model could not step: {0}")]
-    Step(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The model could not be stepped.
+    #[error(transparent)]
+    Model(#[from] ModelError),
 }
 
 impl GenerateError {
@@ -95,7 +96,8 @@ impl GenerateError {
             Self::Audio(error) => error.hint(),
             Self::EmptyPrompt { .. } => Some("leave `prompt` out to start from silence".to_owned()),
             Self::PromptLength { found, .. } => Some(format!("`prompt_seconds` may be up to {found:.3}; leave it out to use all of the file")),
-            Self::LevelRange(_) | Self::Logits { .. } | Self::Step(_) => None,
+            Self::Model(error) => error.hint(),
+            Self::LevelRange(_) | Self::Logits { .. } => None,
         }
     }
 }

@@ -10,6 +10,7 @@
 mod config;
 mod draw;
 mod error;
+mod libtorch;
 mod session;
 mod sound;
 mod step;
@@ -18,6 +19,7 @@ mod take;
 pub use config::GenerateConfig;
 pub use draw::{Distribution, Drawing};
 pub use error::GenerateError;
+pub use libtorch::LibtorchSteps;
 pub use session::Session;
 pub use sound::Sound;
 pub use step::StepLogits;

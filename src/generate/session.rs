@@ -33,7 +33,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// [`GenerateError::Option`] for a drawing out of range; [`GenerateError::LevelRange`] and [`GenerateError::Token`] when
-    /// tokens cannot name the engine's levels.
+    /// tokens cannot name the engine's levels; whatever the engine reports.
     pub fn new(
         engine: &'a mut dyn StepLogits,
         drawing: Drawing,
@@ -45,7 +45,7 @@ impl<'a> Session<'a> {
         if levels == 0 || levels > usize::from(u16::MAX) + 1 {
             return Err(GenerateError::LevelRange(levels));
         }
-        engine.reset();
+        engine.reset()?;
         let session = Self {
             engine,
             drawing,

@@ -13,13 +13,16 @@ pub trait StepLogits {
     fn levels(&self) -> usize;
 
     /// Forgets everything fed so far, in every stream.
-    fn reset(&mut self);
+    ///
+    /// # Errors
+    /// Whatever stops the engine.
+    fn reset(&mut self) -> Result<(), GenerateError>;
 
     /// Feeds one token to each stream and returns the logits of the next.
     ///
     /// # Shapes
     /// `tokens`: `(batch)`, each below `levels`. Returns `(batch, levels)`, row-major.
     /// # Errors
-    /// Whatever stops the engine; [`GenerateError::Step`] carries its reason.
+    /// Whatever stops the engine; [`GenerateError::Model`] carries the model's reason.
     fn step(&mut self, tokens: &[u16]) -> Result<&[f32], GenerateError>;
 }
