@@ -159,3 +159,17 @@ fn not_found(path: &Path) -> String {
         None => "check the path; relative paths start at the current folder".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_answers_decides_between_missing_denied_and_broken() {
+        let error = |kind: io::ErrorKind| AudioError::read(Path::new("x.wav"), io::Error::from(kind));
+        assert!(matches!(error(io::ErrorKind::NotFound), AudioError::NotFound { .. }));
+        assert!(matches!(error(io::ErrorKind::PermissionDenied), AudioError::Denied { .. }));
+        assert!(matches!(error(io::ErrorKind::Other), AudioError::Io { .. }));
+        assert!(error(io::ErrorKind::PermissionDenied).to_string().contains("permission denied"));
+    }
+}

@@ -38,6 +38,7 @@ pub(super) fn stream(
     let options = AudioDecoderOptions::default().verify(true);
     let mut decoder = symphonia::default::get_codecs().make_audio_decoder(&parameters, &options).map_err(failed)?;
     let mut frames = 0_u64;
+    let mut reached = 0_u64; // the end of the last packet, by its own word
     let mut block: Vec<f32> = Vec::new();
     let broken = loop {
         if interrupt.is_set() {
@@ -51,24 +52,25 @@ pub(super) fn stream(
         match decoder.decode(&packet) {
             Ok(decoded) => {
                 frames += decoded.frames() as u64;
+                reached = packet.pts.get().unsigned_abs().saturating_add(packet.dur.get());
                 decoded.copy_to_vec_interleaved(&mut block);
                 sink(decoded.num_planes().max(1), &block);
             }
+            // What a cut leaves of the last packet cannot be decoded; with more packets behind it, it is damage.
+            Err(_) if !matches!(format.next_packet(), Ok(Some(_))) => break None,
             Err(error) => break Some(error),
         }
     };
-    if let Some(promised) = promised.filter(|&promised| promised > frames)
-        && !matches!(broken, Some(Error::Unsupported(_)))
-    {
-        let seconds = |frames: u64| frames as f64 / f64::from(sample_rate);
-        return Err(AudioError::Truncated {
-            path: path.to_owned(),
-            present: seconds(frames),
-            claimed: seconds(promised),
-        });
-    }
     if let Some(error) = broken {
         return Err(failed(error));
+    }
+    if let Some(promised) = promised.filter(|&promised| promised > frames) {
+        let seconds = |frames: u64| frames as f64 / f64::from(sample_rate);
+        if reached > frames {
+            return Err(AudioError::damaged(path, format!("{:.3} s are missing within it", seconds(reached - frames))));
+        }
+        let (present, claimed) = (seconds(frames), seconds(promised));
+        return Err(AudioError::Truncated { path: path.to_owned(), present, claimed });
     }
     if decoder.finalize().verify_ok == Some(false) {
         return Err(AudioError::damaged(path, "its sound does not have the checksum that its header promises"));

@@ -166,7 +166,7 @@ impl Quantizer {
             Self::Linear { .. } => above_min / range,
             Self::MuLaw { .. } => {
                 let s = -1.0 + 2.0 * above_min / range;
-                (self.compress(s) + 1.0) / 2.0
+                (self.compress(s, MU_LAW_EPSILON) + 1.0) / 2.0
             }
         };
         e * (self.levels() as f32 - LEVEL_EPSILON) + LEVEL_EPSILON / 2.0
@@ -176,18 +176,18 @@ impl Quantizer {
     fn nearest_level(self, s: f32) -> f32 {
         let companded = match self {
             Self::Linear { .. } => s,
-            Self::MuLaw { .. } => self.compress(s),
+            Self::MuLaw { .. } => self.compress(s, 0.0), // the epsilon is half a level near zero at 15 bits
         };
         ((companded + 1.0) / 2.0 * self.levels() as f32).round()
     }
 
-    /// mu-law compression of `s` in -1..=1: `sign(s) log(1 + mu |s + 1e-8|) / log(1 + mu)`.
-    fn compress(self, s: f32) -> f32 {
+    /// mu-law compression of `s` in -1..=1: `sign(s) log(1 + mu |s + epsilon|) / log(1 + mu)`.
+    fn compress(self, s: f32, epsilon: f32) -> f32 {
         if s == 0.0 {
             return 0.0; // `signum` of zero is one
         }
         let mu = (self.levels() - 1) as f32;
-        s.signum() * ((mu * (s + MU_LAW_EPSILON).abs()).ln_1p() / mu.ln_1p())
+        s.signum() * ((mu * (s + epsilon).abs()).ln_1p() / mu.ln_1p())
     }
 
     /// The sample that `token` stands for, in -1..1.

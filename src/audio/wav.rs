@@ -176,7 +176,7 @@ impl Format {
         }
         if bytes > 4 || float && bytes != 4 {
             let kind = if float { "float" } else { "integer" };
-            return Err(unsupported(path, format!("a WAV of {}-bit {kind} samples", 8 * bytes)));
+            return Err(unsupported(path, format!("a WAV of {}-bit {kind} samples", 8 * u32::from(bytes))));
         }
         Ok(Self { float, channels: usize::from(channels), sample_rate, bytes: u32::from(bytes) })
     }
