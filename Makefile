@@ -7,6 +7,7 @@
 
 PYTHON ?= python3
 CARGO ?= cargo
+PROGRAM = $(or $(CARGO_TARGET_DIR),target)/release/wasabi
 
 # What is built here is the pinned libtorch, whatever the shell was set up for.
 unexport LIBTORCH LIBTORCH_INCLUDE LIBTORCH_LIB LIBTORCH_STATIC LIBTORCH_CXX11_ABI
@@ -29,7 +30,7 @@ build: setup ## build the program, target/release/wasabi
 	$(CARGO) build --release --locked
 
 demo: build ## train on data/, evaluate, generate, draw: about three minutes after the build
-	target/release/wasabi run scripts/demo.rhai
+	$(PROGRAM) run scripts/demo.rhai
 
 test: setup ## build and run every test
 	$(CARGO) test --release --locked
@@ -43,4 +44,4 @@ bench: setup ## measure speed and memory
 	$(CARGO) bench --locked
 
 doctor: build ## look this machine over
-	target/release/wasabi doctor
+	$(PROGRAM) doctor

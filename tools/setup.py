@@ -31,6 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LICENCES = ("*.dist-info/licenses/*", "*.dist-info/License.txt")
 RECORD = "files.json"  # the size of every file: tells a whole folder from a damaged one
 SPARE_BYTES = 100_000_000  # left free on the disk, so that the build that follows can at least say what is wrong
+# A power cut may leave a name over empty files: the record then tells by their sizes. Large files, where a hole in the middle
+# would not show, are on the disk before the folder gets its name. (os.sync would wait for the whole machine.)
+LARGE_BYTES = 1_000_000
 
 
 class Refusal(Exception):
@@ -39,13 +42,14 @@ class Refusal(Exception):
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
+    cache = cache_folder(os.environ)
     try:
-        manifest = json.loads(options.manifest.read_text(encoding="utf-8"))
         check_platform()
-        cache = cache_folder(os.environ)
+        manifest = json.loads(options.manifest.read_text(encoding="utf-8"))
         parts = ["cpu", "cuda"] if options.cuda else ["cpu"]
-        with locked(cache):
-            remove_leftovers(cache)
+        with lock(cache) as alone:
+            if alone:
+                remove_leftovers(cache)
             folders = [install(manifest, part, cache, options.wheels) for part in parts]
             shutil.rmtree(cache / "wheels", ignore_errors=True)
         link(options.root / ".libtorch", folders[0])
@@ -53,7 +57,9 @@ def main(arguments: list[str]) -> int:
         print(f"setup: {refusal}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"setup: {error}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"setup: {where}{error.strerror or error}; is {cache} a folder that you may write to, with space left?\n"
+              "  another one: WASABI_CACHE=<folder> make setup", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("setup: interrupted; nothing half-made is left, `make setup` starts again", file=sys.stderr)
@@ -93,18 +99,22 @@ def cache_folder(environment: "os._Environ[str] | dict[str, str]") -> Path:
 
 
 @contextmanager
-def locked(cache: Path):
-    """Holds the cache's lock; the system frees it when the process ends, however it ends."""
+def lock(cache: Path):
+    """Holds the cache's lock; the system frees it when the process ends, however it ends. Gives whether it is held:
+    some network disks have no locks, and there two setups do the work twice, and the first to end wins."""
     import fcntl
 
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / ".lock", "w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             say(f"another setup is at work in {cache}: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        except OSError:
+            yield False
+            return
+        yield True
 
 
 def remove_leftovers(cache: Path) -> None:
@@ -135,14 +145,20 @@ def install(manifest: dict, part: str, cache: Path, wheels: "Path | None") -> Pa
         # torch-sys compares it with the version that it was written for.
         (partial / "new" / "torch" / "build-version").write_text(f"{version}\n", encoding="utf-8")
         write_record(partial / "new")
-        os.sync()  # the files first, then the name: a power cut must not leave a whole name over empty files
-        if target.exists():
-            target.rename(partial / "damaged")
-        (partial / "new").rename(target)
+        put(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     say(f"ready: {target}")
     return target
+
+
+def put(partial: Path, target: Path) -> None:
+    """Gives what was made its name."""
+    if target.exists():
+        if damaged(target) is None:
+            return  # made by another setup meanwhile, on a disk without locks
+        target.rename(partial / "damaged")
+    (partial / "new").rename(target)
 
 
 def damaged(folder: Path) -> "str | None":
@@ -266,6 +282,9 @@ def unpack(path: Path, wheel: dict, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as source, open(target, "wb") as sink:
                     shutil.copyfileobj(source, sink, 1 << 20)
+                    if member.file_size >= LARGE_BYTES:
+                        sink.flush()
+                        os.fsync(sink.fileno())
     except (zipfile.BadZipFile, EOFError) as error:
         raise Refusal(f"{path.name} cannot be unpacked: {error}") from error
     for pattern in wheel["keep"]:
