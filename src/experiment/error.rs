@@ -1,0 +1,78 @@
+//! What can go wrong with a run's folder.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a run's folder could not be made, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    /// There is a run already where a new one was asked for.
+    #[error("{} already holds a run", path.display())]
+    Occupied {
+        /// The folder asked for.
+        path: PathBuf,
+    },
+    /// The folder is not a run.
+    #[error("{} holds no run: there is no run.toml in it", path.display())]
+    NotARun {
+        /// The folder asked for.
+        path: PathBuf,
+    },
+    /// A file or folder cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// What was being written.
+        path: PathBuf,
+        /// Why the system refused.
+        source: io::Error,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// What was being read.
+        path: PathBuf,
+        /// Why the system refused.
+        source: io::Error,
+    },
+    /// `run.toml` is not a record that this version understands.
+    #[error("{} is not a run record: {reason}", path.display())]
+    Record {
+        /// The record's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A setting that TOML cannot hold.
+    #[error("the setting `{key}` cannot be written to run.toml: {reason}")]
+    Setting {
+        /// The setting's dotted name.
+        key: String,
+        /// What TOML lacks.
+        reason: &'static str,
+    },
+}
+
+impl ExperimentError {
+    /// What to try next.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Occupied { .. } => Some(
+                "choose another folder, or set `existing` to \"continue\" (go on from its last checkpoint) or \
+                 \"overwrite\" (the old run is moved aside, never deleted)"
+                    .to_owned(),
+            ),
+            Self::NotARun { .. } => Some("a run's folder is the one that holds run.toml and checkpoints/".to_owned()),
+            Self::Write { source, .. } => Some(match source.kind() {
+                io::ErrorKind::PermissionDenied => "choose a folder that you may write to".to_owned(),
+                io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded => {
+                    "make room on that disk, or choose another; what was there before is still whole".to_owned()
+                }
+                io::ErrorKind::ReadOnlyFilesystem => "that file system is read-only: choose another folder".to_owned(),
+                _ => return None,
+            }),
+            Self::Record { .. } => Some("restore run.toml, or start a run in another folder".to_owned()),
+            Self::Read { .. } | Self::Setting { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The lab book: a run is a folder that survives anything.
+//!
+//! Lives here: the layout of a run's folder, its record `run.toml` (every setting, the seed, the code revision, the
+//! versions). Sweeps and launchers will live here too. Does not: tensors, training (`train`, which writes into a run), drawing, printing. A run can be
+//! listed and read without libtorch. May use: `metrics`.
+//!
+//! ```text
+//! run/
+//!   run.toml         every setting, seed, revision, device, versions   (Record)
+//!   metrics.jsonl    one line for each step and evaluation, flushed    (metrics::Log)
+//!   metrics.parquet  the same, compacted
+//!   checkpoints/     last.safetensors, best.safetensors, a manifest beside each
+//!   samples/         generated sound
+//!   figures/         curves and spectra
+//! ```
+
+mod error;
+mod record;
+mod run_dir;
+
+pub use error::ExperimentError;
+pub use record::{RECORD_SCHEMA, Record, Versions};
+pub use run_dir::{Existing, RunDir};

@@ -1,0 +1,185 @@
+//! The folder of one run: where everything goes.
+
+use super::{ExperimentError, Record};
+use crate::metrics::atomic;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// What to do when the folder asked for holds a run already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Existing {
+    /// Refuse, and say what the choices are.
+    #[default]
+    Refuse,
+    /// Move the old run aside (`NAME.old-1`, `NAME.old-2`, …) and start afresh.
+    Overwrite,
+    /// Go on from its last checkpoint.
+    Continue,
+}
+
+/// A run's folder, known to exist and to be writable when it was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// A new, empty run at `path`.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Occupied`] when a run is there; [`ExperimentError::Write`] when the folder, or a file in it,
+    /// cannot be made.
+    pub fn create(path: &Path) -> Result<Self, ExperimentError> {
+        Self::prepare(path, Existing::Refuse)
+    }
+
+    /// The run at `path`, for reading or continuing.
+    ///
+    /// # Errors
+    /// [`ExperimentError::NotARun`] when there is none.
+    pub fn open(path: &Path) -> Result<Self, ExperimentError> {
+        let run = Self { path: path.to_owned() };
+        if run.is_recorded() { Ok(run) } else { Err(ExperimentError::NotARun { path: path.to_owned() }) }
+    }
+
+    /// The run at `path`, made or taken up as `existing` says, and found writable by writing to it.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Occupied`] under [`Existing::Refuse`]; [`ExperimentError::Write`] when something cannot be
+    /// written, before any work has gone into it.
+    pub fn prepare(path: &Path, existing: Existing) -> Result<Self, ExperimentError> {
+        let run = Self { path: path.to_owned() };
+        if run.is_recorded() {
+            match existing {
+                Existing::Refuse => return Err(ExperimentError::Occupied { path: path.to_owned() }),
+                Existing::Overwrite => run.move_aside()?,
+                Existing::Continue => {}
+            }
+        }
+        for folder in [run.path().to_owned(), run.checkpoints(), run.samples(), run.figures()] {
+            fs::create_dir_all(&folder).map_err(|source| ExperimentError::Write { path: folder.clone(), source })?;
+            probe(&folder)?;
+        }
+        Ok(run)
+    }
+
+    /// The first of `PARENT/run-001`, `PARENT/run-002`, … that does not exist yet.
+    ///
+    /// # Errors
+    /// As [`RunDir::create`].
+    pub fn create_numbered(parent: &Path) -> Result<Self, ExperimentError> {
+        fs::create_dir_all(parent).map_err(|source| ExperimentError::Write { path: parent.to_owned(), source })?;
+        for number in 1_u32.. {
+            let path = parent.join(format!("run-{number:03}"));
+            // `create_dir` and not "does it exist?": two processes then never share a number.
+            match fs::create_dir(&path) {
+                Ok(()) => return Self::create(&path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(ExperimentError::Write { path, source }),
+            }
+        }
+        Err(ExperimentError::Occupied { path: parent.to_owned() })
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The last part of the folder's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.path
+            .file_name()
+            .map_or_else(|| self.path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// `run.toml`.
+    #[must_use]
+    pub fn record_path(&self) -> PathBuf {
+        self.path.join("run.toml")
+    }
+
+    /// `metrics.jsonl`, appended as training goes.
+    #[must_use]
+    pub fn metrics_path(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    /// `checkpoints/`.
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// The checkpoint called `name` (`last`, `best`).
+    #[must_use]
+    pub fn checkpoint(&self, name: &str) -> PathBuf {
+        self.checkpoints().join(format!("{name}.safetensors"))
+    }
+
+    /// `samples/`.
+    #[must_use]
+    pub fn samples(&self) -> PathBuf {
+        self.path.join("samples")
+    }
+
+    /// `figures/`.
+    #[must_use]
+    pub fn figures(&self) -> PathBuf {
+        self.path.join("figures")
+    }
+
+    /// Whether a record has been written: the folder then holds a run.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.record_path().is_file()
+    }
+
+    /// Whether there is a checkpoint to continue from.
+    #[must_use]
+    pub fn has_checkpoint(&self) -> bool {
+        self.checkpoint("last").is_file()
+    }
+
+    /// Writes `run.toml`.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Write`], or [`ExperimentError::Setting`] for a setting that TOML cannot hold.
+    pub fn write_record(&self, record: &Record) -> Result<(), ExperimentError> {
+        let text = record.to_toml()?;
+        let path = self.record_path();
+        atomic::replace(&path, |out| out.write_all(text.as_bytes()))
+            .map_err(|source| ExperimentError::Write { path, source })
+    }
+
+    /// Reads `run.toml`.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Read`] or [`ExperimentError::Record`].
+    pub fn read_record(&self) -> Result<Record, ExperimentError> {
+        let path = self.record_path();
+        let text = fs::read_to_string(&path).map_err(|source| ExperimentError::Read { path: path.clone(), source })?;
+        Record::from_toml(&text).map_err(|reason| ExperimentError::Record { path, reason })
+    }
+
+    fn move_aside(&self) -> Result<(), ExperimentError> {
+        let aside = (1_u32..)
+            .map(|number| self.path.with_file_name(format!("{}.old-{number}", self.name())))
+            .find(|candidate| !candidate.exists())
+            .unwrap_or_else(|| self.path.with_extension("old"));
+        fs::rename(&self.path, &aside).map_err(|source| ExperimentError::Write { path: aside, source })
+    }
+}
+
+/// Finds out whether `folder` can be written by writing: permissions, read-only mounts and full disks all show.
+fn probe(folder: &Path) -> Result<(), ExperimentError> {
+    let path = folder.join(format!(".writable.{}", std::process::id()));
+    let written = fs::write(&path, b"wasabi writes here\n");
+    let removed = fs::remove_file(&path);
+    written.and(removed).map_err(|source| ExperimentError::Write { path: folder.to_owned(), source })
+}

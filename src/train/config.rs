@@ -1,0 +1,96 @@
+//! How to train, as options.
+
+use super::schedule::Schedule;
+use crate::experiment::Existing;
+use crate::options::OptionError;
+use std::path::PathBuf;
+
+crate::options! {
+    /// How a model is trained: how long, how fast, and what is written when.
+    pub struct TrainConfig for "train" {
+        /// Updates of the weights; by default as many as `epochs` make.
+        steps: Option<u64> = None,
+        /// Passes over the training windows, when `steps` is not given.
+        epochs: u64 = 10,
+        /// Windows in one forward and backward pass, at least 1.
+        batch: usize = 4,
+        /// Passes whose gradients are averaged into one update, at least 1: an update sees `batch` × `accumulate` windows.
+        accumulate: usize = 1,
+        /// Learning rate, above 0.
+        lr: f64 = 0.004,
+        /// Learning rate of the state spaces' dt, A, B and P, not below 0.
+        ssm_lr: f64 = 0.001,
+        /// Share of a weight taken away at each update, times the learning rate; biases, norms, dt, A, B and P are exempt.
+        weight_decay: f64 = 0.0,
+        /// How fast the mean gradient forgets, from 0 to below 1.
+        beta1: f64 = 0.9,
+        /// How fast the mean squared gradient forgets, from 0 to below 1.
+        beta2: f64 = 0.999,
+        /// Added to the root of the mean squared gradient, above 0.
+        eps: f64 = 1e-8,
+        /// The largest norm of the whole gradient; a longer one is shortened to it. None: as it comes.
+        clip: Option<f64> = Some(1.0),
+        /// What the learning rates are multiplied by: "constant", "cosine", or such as {"kind": "warmup", "steps": 100}.
+        schedule: Schedule = Schedule::constant(),
+        /// Seed of the order of windows and of dropout, 0 to 9223372036854775807.
+        seed: u64 = 0,
+        /// Updates between validations; 0 means one after each epoch. There is always one at the end.
+        eval_every: u64 = 0,
+        /// Windows scored at a validation, spread evenly over the split; by default all.
+        eval_windows: Option<usize> = None,
+        /// Updates between scorings of the training batch's accuracy, which cost a few percent; 0 means never.
+        accuracy_every: u64 = 10,
+        /// Stop after this many validations in a row without a better loss; by default never.
+        early_stop: Option<u64> = None,
+        /// Updates between writings of the last checkpoint, beside those at validations and at the end; 0 means only those.
+        checkpoint_every: u64 = 0,
+        /// Stop after this many seconds of training, saving as at any other end; by default never.
+        max_seconds: Option<f64> = None,
+        /// The run's folder; by default the next free `experiments/runs/run-001`, ….
+        out: Option<PathBuf> = None,
+        /// When `out` holds a run already: "refuse", "overwrite" (the old run is moved aside) or "continue".
+        existing: Existing = Existing::Refuse,
+    }
+    ; validate = validate
+}
+
+fn validate(config: &TrainConfig) -> Result<(), OptionError> {
+    let above_zero = |key, value: f64| {
+        let fine = value.is_finite() && value > 0.0;
+        fine.then_some(()).ok_or_else(|| OptionError::value(key, value, "a number above 0"))
+    };
+    let not_below_zero = |key, value: f64| {
+        let fine = value.is_finite() && value >= 0.0;
+        fine.then_some(()).ok_or_else(|| OptionError::value(key, value, "a number not below 0"))
+    };
+    let below_one = |key, value: f64| {
+        (0.0..1.0).contains(&value).then_some(()).ok_or_else(|| OptionError::value(key, value, "from 0 to below 1"))
+    };
+    let at_least_one =
+        |key, value: u64| (value > 0).then_some(()).ok_or_else(|| OptionError::value(key, value, "at least 1"));
+    above_zero("lr", config.lr).map_err(|error| error.with_hint("0.004 is usual for SaShiMi"))?;
+    not_below_zero("ssm_lr", config.ssm_lr)?;
+    not_below_zero("weight_decay", config.weight_decay)?;
+    below_one("beta1", config.beta1)?;
+    below_one("beta2", config.beta2)?;
+    above_zero("eps", config.eps)?;
+    config.clip.map_or(Ok(()), |clip| above_zero("clip", clip))?;
+    config.max_seconds.map_or(Ok(()), |seconds| above_zero("max_seconds", seconds))?;
+    at_least_one("batch", config.batch as u64)?;
+    at_least_one("accumulate", config.accumulate as u64)?;
+    config.steps.map_or(Ok(()), |steps| at_least_one("steps", steps))?;
+    config.early_stop.map_or(Ok(()), |patience| at_least_one("early_stop", patience))?;
+    config.eval_windows.map_or(Ok(()), |windows| at_least_one("eval_windows", windows as u64))?;
+    if config.steps.is_none() {
+        at_least_one("epochs", config.epochs)?;
+    }
+    if i64::try_from(config.seed).is_err() {
+        return Err(OptionError::value("seed", config.seed, "at most 9223372036854775807")
+            .with_hint("run.toml and scripts hold signed 64-bit integers"));
+    }
+    config.schedule.validate().map_err(|error| OptionError {
+        key: "schedule".to_owned(),
+        message: error.to_string(),
+        hint: error.hint(),
+    })
+}

@@ -1,0 +1,35 @@
+//! From a model and a corpus to a trained model: schedules, AdamW, the loop, scores, checkpoints, resuming.
+//!
+//! Lives here: everything that changes weights or measures them, and what a checkpoint holds. Does not: drawing and
+//! printing (a loop that draws is a loop that stalls: an [`Observer`] hears of every step); the layout of a run's folder
+//! (`experiment`); generation. May use: `audio`, `metrics`, `model`, `experiment`.
+//!
+//! A step is a function of the weights, the moments and the step's number: the order of windows, dropout and schedules come
+//! from (seed, step). So a run continued from a checkpoint is, on a CPU, the run that was never stopped, bit for bit.
+
+mod adamw;
+mod batches;
+mod checkpoint;
+mod config;
+mod error;
+mod evaluate;
+mod manifest;
+mod report;
+mod rows;
+mod run;
+mod schedule;
+mod score;
+mod session;
+
+pub use adamw::{AdamW, AdamWConstants, Rates};
+pub use batches::{Batches, TokenBatch};
+pub use checkpoint::{Checkpoint, load_model, save};
+pub use config::TrainConfig;
+pub use error::TrainError;
+pub use evaluate::{ClipScore, EvaluateConfig, Evaluation, evaluate};
+pub use manifest::{MANIFEST_SCHEMA, Manifest, Precision, Progress};
+pub use report::{EvalReport, Observer, Outcome, Silent, StepReport, Stop};
+pub use rows::TOKENS;
+pub use run::{Resumed, open_run, resume, train};
+pub use schedule::{Schedule, ScheduleError, Validation};
+pub use score::{RowScore, TOP, ranks, score, summed_nll};

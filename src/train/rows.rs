@@ -1,0 +1,50 @@
+//! Reports as rows of the metrics log.
+
+use super::report::{EvalReport, StepReport};
+use crate::metrics::{Row, columns};
+
+/// Tokens trained on so far.
+pub const TOKENS: &str = "tokens";
+
+pub(super) fn of_step(report: &StepReport) -> Row {
+    let mut row = Row::new()
+        .with(columns::STEP, report.step)
+        .with(columns::EPOCH, report.epoch)
+        .with(columns::SPLIT, columns::TRAIN)
+        .with(TOKENS, report.tokens)
+        .with(columns::LOSS, report.loss)
+        .with(columns::BITS_PER_BYTE, report.bits_per_byte)
+        .with(columns::LR, report.lr)
+        .with(columns::GRAD_NORM, report.grad_norm)
+        .with(columns::SAMPLES_PER_SECOND, report.samples_per_second)
+        .with(columns::WALL_SECONDS, report.wall_seconds);
+    if let Some(accuracy) = report.accuracy {
+        row = with_accuracy(row, accuracy);
+    }
+    row
+}
+
+pub(super) fn of_eval(report: &EvalReport) -> Row {
+    let evaluation = &report.evaluation;
+    #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]
+    let speed = evaluation.tokens as f64 / evaluation.seconds.max(f64::MIN_POSITIVE);
+    let row = Row::new()
+        .with(columns::STEP, report.step)
+        .with(columns::EPOCH, report.epoch)
+        .with(columns::SPLIT, evaluation.part.to_string())
+        .with(TOKENS, report.tokens)
+        .with(columns::LOSS, evaluation.nll)
+        .with(columns::BITS_PER_BYTE, evaluation.bits_per_byte)
+        .with(columns::LR, report.lr)
+        .with(columns::SAMPLES_PER_SECOND, speed)
+        .with(columns::WALL_SECONDS, report.wall_seconds);
+    let accuracy = [evaluation.accuracy, evaluation.accuracy_at_3, evaluation.accuracy_at_5, evaluation.accuracy_at_10];
+    with_accuracy(row, accuracy).with_baselines(&evaluation.baselines)
+}
+
+fn with_accuracy(row: Row, [at_1, at_3, at_5, at_10]: [f64; 4]) -> Row {
+    row.with(columns::ACCURACY, at_1)
+        .with(columns::ACCURACY_AT_3, at_3)
+        .with(columns::ACCURACY_AT_5, at_5)
+        .with(columns::ACCURACY_AT_10, at_10)
+}
