@@ -38,7 +38,7 @@ pub enum ModelError {
         up: usize,
     },
     /// libtorch refused.
-    #[error("libtorch: {0}")]
+    #[error("libtorch: {}", crate::ssm::brief(.0))]
     Torch(#[from] TchError),
 }
 

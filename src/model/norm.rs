@@ -47,12 +47,11 @@ impl Norm {
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         match self {
             Self::Scalar { m, s } => {
-                let centered = x.f_sub(&x.f_mean_dim([1_i64].as_slice(), true, None)?)?;
-                let variance = centered.f_square()?.f_mean_dim([1_i64].as_slice(), true, None)?;
+                let (variance, mean) = x.f_var_mean_dim([1_i64].as_slice(), false, true)?;
                 // All channels equal: the reference divides 0 by 0. With σ = 1 there, the result is finite.
                 let variance = variance.f_add(&variance.f_eq(0.0)?.f_to_kind(x.kind())?)?;
-                let scale = variance.f_rsqrt()?.f_mul(s)?;
-                Ok(centered.f_add(m)?.f_mul(&scale)?)
+                let scale = s.f_div(&variance.f_sqrt()?)?;
+                Ok(x.f_sub(&mean)?.f_add(m)?.f_mul(&scale)?)
             }
             Self::Affine { weight, bias, channels } => {
                 let last = if x.dim() == 3 { x.f_transpose(1, 2)? } else { x.shallow_clone() };

@@ -2,11 +2,12 @@
 
 use super::ModelError;
 use super::linear::{Form, Linear};
-use super::params::{Builder, Group, Init as Draw};
+use super::params::{Builder, Group, Init as Draw, Params};
 use super::pass::Pass;
-use super::spec::{ModelSpec, at_least, probability};
+use super::spec::{ModelSpec, SashimiConfig, at_least, probability};
 use crate::options;
 use crate::options::OptionError;
+use crate::seed::Seed;
 use crate::ssm::dense::{Attune, attune};
 use crate::ssm::init::{Init, Start, dplr_start, s4d_start};
 use crate::ssm::s4d::Discretization;
@@ -15,7 +16,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::rc::Rc;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// The kind of state matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -246,9 +247,10 @@ impl S4Layer {
     fn forward(&self, u: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
         let seq_len = u.size()[2];
         let kernel = self.kernel(seq_len, pass)?;
-        let causal = conv::with_skip(&kernel.f_select(0, 0)?, &self.d.f_select(0, 0)?)?;
         let ahead = if self.config.bidirectional { Some(kernel.f_select(0, 1)?) } else { None };
-        let y = conv::convolve(u, &causal, ahead.as_ref())?;
+        let y = conv::convolve(u, &kernel.f_select(0, 0)?, ahead.as_ref())?;
+        // Not as a first tap of the kernel: D is large beside K, and its share of the FFT's rounding would be, too.
+        let y = y.f_addcmul(u, &self.d.f_transpose(0, 1)?)?;
         pass.probe(&self.name, u, &y);
         Ok(y)
     }
@@ -266,6 +268,41 @@ impl S4Layer {
 }
 
 impl S4Block {
+    /// A block on its own, with its parameters.
+    ///
+    /// # Errors
+    /// Whatever the options refuse; libtorch's.
+    pub fn build(
+        config: &S4Config,
+        channels: i64,
+        seed: Seed,
+        device: Device,
+        kind: Kind,
+    ) -> Result<(Self, Params), ModelError> {
+        crate::options::Options::validate(config)?;
+        let builder = Builder::new(seed, device, kind);
+        let block = Self::new(config, channels, &SashimiConfig::default().spec(), &builder)?;
+        Ok((block, builder.finish()))
+    }
+
+    /// The length that the kernel is attuned to; 0 before the first use, and always for S4D.
+    #[must_use]
+    pub fn l_kernel(&self) -> i64 {
+        self.layer.l_kernel.get()
+    }
+
+    /// The block as a recurrence from the zero state, over a whole sequence `(batch, channels, seq_len)`.
+    ///
+    /// # Errors
+    /// [`ModelError::NotCausal`] when the block looks ahead.
+    pub fn steps(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let _no_grad = tch::no_grad_guard();
+        let mut stepper = self.stepper(x.size()[0])?;
+        let steps: Result<Vec<Tensor>, ModelError> =
+            (0..x.size()[2]).map(|t| stepper.step(&x.f_select(2, t)?)).collect();
+        Ok(Tensor::f_stack(&steps?, 2)?)
+    }
+
     pub(crate) fn new(config: &S4Config, channels: i64, spec: &ModelSpec, at: &Builder) -> Result<Self, ModelError> {
         let layer = S4Layer::new(config, channels, spec, &at.at("layer"))?;
         let at = at.at("output_linear").at(0);

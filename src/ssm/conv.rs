@@ -1,7 +1,7 @@
 //! Causal and two-sided convolution of long sequences through the FFT.
 
 use super::SsmError;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// The smallest length of at least `n` whose only factors are 2, 3, 5 and 7, and even: FFTs of it are fast.
 #[must_use]
@@ -37,15 +37,4 @@ pub fn convolve(u: &Tensor, kernel: &Tensor, ahead: Option<&Tensor>) -> Result<T
     };
     let spectrum = u.f_fft_rfft(n, -1, "backward")?.f_mul(&kernel.f_fft_rfft(n, -1, "backward")?)?;
     Ok(spectrum.f_fft_irfft(n, -1, "backward")?.f_narrow(2, 0, seq_len)?)
-}
-
-/// `k` with `d` added to its first tap: the skip connection `D u` at no cost. `(channels, seq_len)`, `d` `(channels)`.
-///
-/// # Errors
-/// libtorch's.
-pub fn with_skip(kernel: &Tensor, d: &Tensor) -> Result<Tensor, SsmError> {
-    let first = Tensor::f_zeros([kernel.size()[1]], (Kind::Float, kernel.device()))?.f_to_kind(kernel.kind())?;
-    let mut at_zero = first.f_narrow(0, 0, 1)?;
-    let _ = at_zero.f_fill_(1.0)?;
-    Ok(kernel.f_addcmul(&d.f_unsqueeze(1)?, &first.f_unsqueeze(0)?)?)
 }

@@ -16,12 +16,31 @@ use tch::{Device, Kind, Tensor};
 /// Gu, Goel & Ré 2022, arXiv:2111.00396, theorem 3 and algorithm 1, multiplied out so that no node is singular
 /// (MATH.md §2).
 pub fn kernel(system: &Continuous, seq_len: i64, tape: &mut Tape) -> Result<Tensor, SsmError> {
+    let products = if system.lambda.device() == Device::Cpu { Products::HandMade(tape) } else { Products::OnTape };
+    assemble(system, seq_len, products)
+}
+
+/// [`kernel`] with its Cauchy products as plain libtorch operations: the slow twin, and the form for a GPU.
+///
+/// # Errors
+/// As [`kernel`].
+pub fn kernel_on_tape(system: &Continuous, seq_len: i64) -> Result<Tensor, SsmError> {
+    assemble(system, seq_len, Products::OnTape)
+}
+
+/// Who computes the Cauchy products and their gradient.
+enum Products<'t> {
+    HandMade(&'t mut Tape),
+    OnTape,
+}
+
+fn assemble(system: &Continuous, seq_len: i64, products: Products<'_>) -> Result<Tensor, SsmError> {
     if seq_len < 1 {
         return Err(SsmError::Length(seq_len));
     }
     let rank = system.rank();
     let outputs = system.c.size()[0];
-    let r = products(system, seq_len, tape)?; // ((1 + rank)(outputs + rank), h, k)
+    let r = cauchy_sums(system, seq_len, products)?; // ((1 + rank)(outputs + rank), h, k)
     let (h, nodes) = (r.size()[1], r.size()[2]);
     let r = r.f_view([1 + rank, outputs + rank, h, nodes])?;
     let b_row = r.f_select(0, 0)?;
@@ -58,14 +77,14 @@ fn midpoint(seq_len: i64, device: Device) -> Result<Tensor, SsmError> {
 }
 
 /// Every product of {B, P…} with {C̃…, conj P…}, as Cauchy sums: `((1 + rank)(outputs + rank), h, k)`, complex128.
-fn products(system: &Continuous, seq_len: i64, tape: &mut Tape) -> Result<Tensor, SsmError> {
+fn cauchy_sums(system: &Continuous, seq_len: i64, products: Products<'_>) -> Result<Tensor, SsmError> {
     let lambda = system.lambda.f_mul(&system.dt)?;
     let left = Tensor::f_cat(&[system.b.f_unsqueeze(0)?, system.p.shallow_clone()], 0)?;
     let right = Tensor::f_cat(&[system.c.shallow_clone(), system.p.f_conj()?], 0)?;
     let v = left.f_unsqueeze(1)?.f_mul(&right.f_unsqueeze(0)?)?.f_mul(&system.dt)?.f_flatten(0, 1)?; // (m, h, n)
-    if v.device() != Device::Cpu {
+    let Products::HandMade(tape) = products else {
         return super::reference::cauchy(&v, &lambda, seq_len);
-    }
+    };
     let real = |x: &Tensor| x.f_resolve_conj()?.f_view_as_real()?.f_contiguous();
     let (v, lambda) = (real(&v)?, real(&lambda)?);
     let shape = v.size();

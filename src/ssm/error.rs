@@ -46,7 +46,7 @@ pub enum SsmError {
         mode: &'static str,
     },
     /// libtorch refused.
-    #[error("libtorch: {0}")]
+    #[error("libtorch: {}", brief(.0))]
     Torch(#[from] TchError),
 }
 
@@ -68,4 +68,14 @@ impl SsmError {
             Self::Length(_) | Self::Torch(_) => None,
         }
     }
+}
+
+/// What libtorch said, without the C++ stack that it appends.
+#[must_use]
+pub fn brief(error: &TchError) -> String {
+    let text = match error {
+        TchError::Torch(text) => text.clone(),
+        other => other.to_string(),
+    };
+    text.lines().next().unwrap_or_default().to_owned()
 }

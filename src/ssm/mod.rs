@@ -21,7 +21,7 @@ mod space;
 mod tape;
 mod vandermonde;
 
-pub use error::SsmError;
+pub use error::{SsmError, brief};
 pub use recurrence::Recurrence;
 pub use space::{Continuous, DtTransform, Stored};
 pub use tape::Tape;

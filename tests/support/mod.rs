@@ -84,9 +84,26 @@ impl Case {
             Precision::Single => {
                 let entry = &self.json["tolerance"][tensor];
                 let stated = entry["atol_exact_nodes"].as_f64().or_else(|| entry["atol"].as_f64()).unwrap_or(0.0);
-                stated.max(5e-7 * largest)
+                let lone = if tensor.starts_with("grad.") && golden.values.len() == 1 {
+                    largest * self.noisiest_gradient()
+                } else {
+                    0.0
+                };
+                stated.max(5e-7 * largest).max(lone)
             }
         }
+    }
+
+    /// The stated bound of the case's noisiest gradient, relative to its largest entry.
+    ///
+    /// The gradient of a lone number (a norm's `m` or `s`) is one sum over every position and channel, and its stated
+    /// bound is three times one draw of that sum's rounding noise: by luck as small as one likes (the reference's own
+    /// draws for `grad.c_layers.1.norm.norm.s` of `sashimi_d16_pool44` differ by a factor of 3.5). So in float32 a lone
+    /// number is held to the relative bound of the case's other gradients; in float64 to 1e-9, as everything.
+    fn noisiest_gradient(&self) -> f64 {
+        let entries = self.json["tolerance"].as_object().into_iter().flatten();
+        let gradients = entries.filter(|(name, _)| name.starts_with("grad."));
+        gradients.filter_map(|(_, entry)| entry["atol_over_max"].as_f64()).fold(0.0, f64::max)
     }
 
     /// Asserts that `found` equals the golden `tensor` within its tolerance; returns the largest difference.
@@ -98,6 +115,9 @@ impl Case {
         let golden = self.tensor(tensor);
         assert_eq!(golden.values.len(), found.len(), "{}: size of {tensor} (shape {:?})", self.name, golden.shape);
         let difference = largest_difference(&golden.values, found);
+        if std::env::var_os("WASABI_GOLDEN_VERBOSE").is_some() {
+            println!("{:.3} of the tolerance: {} {tensor}", difference / tolerance, self.name);
+        }
         assert!(
             difference <= tolerance,
             "{}: {tensor} differs by {difference:.3e}, allowed {tolerance:.3e}",
