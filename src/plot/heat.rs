@@ -6,11 +6,15 @@ use super::error::PlotError;
 use super::figure::{Content, Figure, Page};
 use super::mark::{Mark, Rect};
 use super::scale::{Scale, count, whole};
+use crate::audio::{MelSpectrogram, Spectrogram, to_db};
 
 /// How far below the loudest cell colours still differ: about the range of the ear between loud and quiet music.
 const RANGE_DB: f64 = 80.0;
 /// Dots of a raster in a pixel of the page, each way.
 const DENSITY: f64 = 2.0;
+
+/// Room between the ticks of one panel and the name of the next.
+const PANEL_GAP: f64 = 14.0;
 
 /// What the bins of a spectrogram are.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,7 +98,11 @@ impl SpectrogramData {
     /// The frequency axis in Hz divided by `unit`.
     fn scale(&self, log: bool, unit: f64) -> Scale {
         match &self.axis {
-            FrequencyAxis::Linear { max_hz } if log => Scale::log(max_hz / count(self.bins - 1) / unit, max_hz / unit),
+            // Below a 160th of the highest frequency (50 Hz of 8 kHz) bins are as wide as octaves and say little.
+            FrequencyAxis::Linear { max_hz } if log => {
+                let first = (max_hz / count(self.bins - 1)).max(max_hz / 160.0);
+                Scale::log(first / unit, max_hz / unit)
+            }
             FrequencyAxis::Linear { max_hz } => Scale::linear(0.0, max_hz / unit),
             FrequencyAxis::Bands { centres_hz } => Scale::bands(centres_hz.iter().map(|hz| hz / unit).collect()),
         }
@@ -105,6 +113,39 @@ impl SpectrogramData {
         match &self.axis {
             FrequencyAxis::Linear { max_hz } => scale.value(part) * unit / max_hz * count(self.bins - 1),
             FrequencyAxis::Bands { .. } => part * count(self.bins - 1),
+        }
+    }
+}
+
+/// Power below this, relative to a sine of full scale, is drawn as this much: lower than any 16-bit sound.
+const FLOOR_DB: f32 = -120.0;
+
+/// Duration of `frames` instants a `hop` apart. The first is centred on 0 and the last on the end, so that cells, drawn side
+/// by side, lie at most half a hop off.
+fn duration(frames: usize, hop: usize, sample_rate: u32) -> f64 {
+    count(frames.saturating_sub(1).max(1) * hop) / f64::from(sample_rate)
+}
+
+impl From<&Spectrogram> for SpectrogramData {
+    fn from(spectrum: &Spectrogram) -> Self {
+        Self {
+            frames: spectrum.frames,
+            bins: spectrum.bins,
+            db: to_db(&spectrum.power, FLOOR_DB),
+            seconds: duration(spectrum.frames, spectrum.hop, spectrum.sample_rate),
+            axis: FrequencyAxis::Linear { max_hz: f64::from(spectrum.sample_rate) / 2.0 },
+        }
+    }
+}
+
+impl From<&MelSpectrogram> for SpectrogramData {
+    fn from(spectrum: &MelSpectrogram) -> Self {
+        Self {
+            frames: spectrum.frames,
+            bins: spectrum.n_mels,
+            db: to_db(&spectrum.power, FLOOR_DB),
+            seconds: duration(spectrum.frames, spectrum.hop, spectrum.sample_rate),
+            axis: FrequencyAxis::Bands { centres_hz: spectrum.centres.clone() },
         }
     }
 }
@@ -159,16 +200,16 @@ impl Heat {
 
         let named = self.panels.iter().any(|(name, _)| !name.is_empty());
         let (top, gap) = (page.top(16.0), if named { 24.0 } else { 0.0 });
-        let height = (page.height - top - X_ROOM) / count(self.panels.len());
-        let left = scales.iter().map(|scale| axes::y_room(scale, height - gap - 14.0)).fold(0.0, f64::max);
+        let each = (page.height - X_ROOM - top + PANEL_GAP) / count(self.panels.len());
+        let height = each - PANEL_GAP - gap;
+        let left = scales.iter().map(|scale| axes::y_room(scale, height)).fold(0.0, f64::max);
         let right = page.width - 104.0;
         let mut marks = Vec::new();
         page.title(left, &mut marks);
         let mut upper = top;
         for (index, ((name, data), scale)) in self.panels.iter().zip(&scales).enumerate() {
             let last = index + 1 == self.panels.len();
-            let bottom = if last { page.height - X_ROOM } else { upper + height - 14.0 };
-            let area = Rect { left, top: upper + gap, right, bottom };
+            let area = Rect { left, top: upper + gap, right, bottom: upper + gap + height };
             if named {
                 marks.push(axes::title((left, upper + 10.0), name, right - left, MEDIUM, page.theme));
             }
@@ -177,7 +218,7 @@ impl Heat {
             marks.push(self.raster(data, scale, unit, filled, page.theme.missing()));
             let label = frequency_label(data, unit);
             axes.frame(last.then_some("Time (s)"), label, true, &mut marks);
-            upper = bottom + 14.0;
+            upper += each;
         }
         let bar = Rect { left: right + 20.0, top: top + gap, right: right + 34.0, bottom: page.height - X_ROOM };
         marks.push(bar_raster(bar));

@@ -53,7 +53,7 @@ impl Dash {
             Self::Solid => None,
             Self::Long => Some((9.0, 5.0)),
             Self::Short => Some((5.0, 4.0)),
-            Self::Dots => Some((1.6, 3.4)),
+            Self::Dots => Some((1.2, 4.2)),
         }
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Back ends place things on whole units, so both are given pages larger than the figure: SVG ten units to a pixel (its
 //! view box scales them back), PNG four dots, of which each two by two are averaged into one of the final two, which also
-//! smooths every edge. Text on bitmaps is set by [`font`](super::font), for even spacing; rasters go into SVG as embedded PNG.
+//! smooths every edge. On bitmaps, lines and text are drawn here: plotters gives sharp corners long spikes, and sets glyphs
+//! without their side bearings. Rasters go into SVG as embedded PNG.
 
 use super::colour::Colour;
 use super::error::PlotError;
 use super::font::{self, FAMILY, Weight};
-use super::mark::{Anchor, Mark, Point, Rect, dashes};
+use super::mark::{Anchor, Dash, Mark, Point, Rect, dashes};
+use super::scale::{count, whole};
 use base64::Engine;
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -39,20 +41,9 @@ fn place((x, y): Point, scale: f64) -> (i32, i32) {
     ((x * scale).round() as i32, (y * scale).round() as i32)
 }
 
-/// Draws lines, fills and discs; other marks are for the caller.
+/// Draws fills and discs; other marks are for the caller.
 fn shape<B: DrawingBackend>(target: &mut B, mark: &Mark, scale: f64) -> Result<(), PlotError> {
     match mark {
-        Mark::Line { points, colour, width, dash } => {
-            let pieces = dash.pattern().map_or_else(|| vec![points.clone()], |pattern| dashes(points, pattern));
-            for piece in pieces {
-                let mut path: Vec<_> = piece.into_iter().map(|point| place(point, scale)).collect();
-                path.dedup();
-                if path.len() > 1 {
-                    target.draw_path(path, &stroke(*colour, width * scale)).map_err(backend)?;
-                }
-            }
-            Ok(())
-        }
         Mark::Fill { points, colour } => {
             let path: Vec<_> = points.iter().map(|point| place(*point, scale)).collect();
             target.fill_polygon(path, &stroke(*colour, 1.0)).map_err(backend)
@@ -60,8 +51,13 @@ fn shape<B: DrawingBackend>(target: &mut B, mark: &Mark, scale: f64) -> Result<(
         Mark::Disc { centre, radius, colour } => target
             .draw_circle(place(*centre, scale), units(radius * scale), &stroke(*colour, 1.0), true)
             .map_err(backend),
-        Mark::Text { .. } | Mark::Raster { .. } => Ok(()),
+        Mark::Line { .. } | Mark::Text { .. } | Mark::Raster { .. } => Ok(()),
     }
+}
+
+/// The inked pieces of a line.
+fn pieces(points: &[Point], dash: Dash) -> Vec<Vec<Point>> {
+    dash.pattern().map_or_else(|| vec![points.to_vec()], |pattern| dashes(points, pattern))
 }
 
 /// The page as SVG.
@@ -75,6 +71,13 @@ pub(super) fn svg(marks: &[Mark], (width, height): (u32, u32), background: Colou
                 Mark::Text { at, text, size, weight, colour, anchor, upright } => {
                     let style = svg_text(*size * SVG_UNITS, *weight, *colour, *anchor, *upright);
                     target.draw_text(text, &style, place(*at, SVG_UNITS)).map_err(backend)?;
+                }
+                Mark::Line { points, colour, width, dash } => {
+                    for piece in pieces(points, *dash) {
+                        let mut path: Vec<_> = piece.into_iter().map(|point| place(point, SVG_UNITS)).collect();
+                        path.dedup();
+                        target.draw_path(path, &stroke(*colour, width * SVG_UNITS)).map_err(backend)?;
+                    }
                 }
                 other => shape(&mut target, other, SVG_UNITS)?,
             }
@@ -135,6 +138,12 @@ pub(super) fn png(marks: &[Mark], (width, height): (u32, u32), background: Colou
     for mark in marks {
         match mark {
             Mark::Text { .. } => canvas.text(mark, scale),
+            Mark::Line { points, colour, width, dash } => {
+                for piece in pieces(points, *dash) {
+                    let piece: Vec<Point> = piece.into_iter().map(|(x, y)| (x * scale, y * scale)).collect();
+                    canvas.stroke(&piece, *colour, width * scale);
+                }
+            }
             Mark::Raster { area, columns, rows, rgb } => canvas.raster(area, scale, (*columns, *rows), rgb),
             other => {
                 let size = canvas.size;
@@ -151,6 +160,7 @@ fn encode(rgb: &[u8], columns: u32, rows: u32) -> Result<Vec<u8>, PlotError> {
     let mut encoder = png::Encoder::new(&mut bytes, columns, rows);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_adaptive_filter(png::AdaptiveFilterType::Adaptive);
     // 96 dots to the inch for a page pixel: viewers and typesetters then know the intended size.
     let per_metre = units(f64::from(DENSITY) * 96.0 / 0.0254);
     encoder.set_pixel_dims(Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter }));
@@ -190,18 +200,46 @@ impl Canvas {
             Anchor::Middle => -font::width(text, size, *weight) / 2.0,
             Anchor::End => -font::width(text, size, *weight),
         };
-        let (red, green, blue) = colour.rgb;
         font::draw(text, size, *weight, &mut |x, y, coverage| {
             let along = x + start;
             let (x, y) = if *upright { (along, y) } else { (y, -along) };
             let (x, y) = place((at.0 * scale + x, at.1 * scale + y), 1.0);
-            let part = f64::from(coverage) * colour.alpha;
-            if let Some(dot) = self.dot(x, y) {
-                for (channel, ink) in dot.iter_mut().zip([red, green, blue]) {
-                    *channel = mix(*channel, ink, part);
-                }
-            }
+            self.blend(x, y, *colour, f64::from(coverage));
         });
+    }
+
+    fn blend(&mut self, x: i32, y: i32, colour: Colour, coverage: f64) {
+        let (red, green, blue) = colour.rgb;
+        if let Some(dot) = self.dot(x, y) {
+            for (channel, ink) in dot.iter_mut().zip([red, green, blue]) {
+                *channel = mix(*channel, ink, coverage * colour.alpha);
+            }
+        }
+    }
+
+    /// A line with round joins and ends. Each dot takes the ink of the segment nearest to it, once, so that a translucent
+    /// line is even where it meets itself.
+    fn stroke(&mut self, points: &[Point], colour: Colour, width: f64) {
+        let reach = width / 2.0 + 0.5;
+        let bound = |pick: fn(&Point) -> f64, limit: u32| {
+            let span =
+                points.iter().map(pick).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+            let limit = f64::from(limit);
+            ((span.0 - reach).floor().clamp(0.0, limit), (span.1 + reach).ceil().clamp(0.0, limit))
+        };
+        let ((left, right), (top, bottom)) = (bound(|point| point.0, self.size.0), bound(|point| point.1, self.size.1));
+        let (columns, rows) = (whole(right - left), whole(bottom - top));
+        let mut coverage = vec![0_u8; columns * rows];
+        for pair in points.windows(2) {
+            let shift = |(x, y): Point| (x - left, y - top);
+            cover(&mut coverage, columns, shift(pair[0]), shift(pair[1]), reach);
+        }
+        let (left, top) = place((left, top), 1.0);
+        for (y, row) in (top..).zip(coverage.chunks(columns.max(1))) {
+            for (x, part) in (left..).zip(row).filter(|(_, part)| **part > 0) {
+                self.blend(x, y, colour, f64::from(*part) / 255.0);
+            }
+        }
     }
 
     fn raster(&mut self, area: &Rect, scale: f64, (columns, rows): (u32, u32), rgb: &[u8]) {
@@ -240,6 +278,36 @@ impl Canvas {
             }
         }
         small
+    }
+}
+
+/// Raises the coverage of the dots within `reach` of a segment: full up to half a dot before it, none at it.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 255")]
+fn cover(coverage: &mut [u8], columns: usize, from: Point, to: Point, reach: f64) {
+    let (from, to) = if from.1 <= to.1 { (from, to) } else { (to, from) };
+    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    let length = dx.hypot(dy);
+    for row in whole((from.1 - reach).max(0.0))
+        ..whole((to.1 + reach).max(0.0)).saturating_add(1).min(coverage.len() / columns.max(1))
+    {
+        let y = count(row) + 0.5;
+        // Only the part of the segment that this row can see.
+        let part =
+            |y: f64| if dy > 0.0 { ((y - from.1) / dy).clamp(0.0, 1.0) } else { f64::from(u8::from(y > from.1)) };
+        let (x0, x1) = (from.0 + part(y - reach) * dx, from.0 + part(y + reach) * dx);
+        let first = whole((x0.min(x1) - reach).max(0.0));
+        let last = whole((x0.max(x1) + reach).max(0.0)).saturating_add(1).min(columns);
+        for column in first..last {
+            let x = count(column) + 0.5;
+            let along = if length > 0.0 {
+                (((x - from.0) * dx + (y - from.1) * dy) / (length * length)).clamp(0.0, 1.0)
+            } else {
+                0.0
+            };
+            let distance = (x - from.0 - along * dx).hypot(y - from.1 - along * dy);
+            let dot = &mut coverage[row * columns + column];
+            *dot = (*dot).max(((reach - distance).clamp(0.0, 1.0) * 255.0) as u8);
+        }
     }
 }
 

@@ -26,14 +26,14 @@ pub(super) struct Tick {
 impl Scale {
     /// A linear scale that just holds `low` and `high`, or a little around them when they are the same.
     pub(super) fn linear(low: f64, high: f64) -> Self {
-        let slack = if high > low { 0.0 } else { (low.abs() * 0.05).max(0.5) };
-        Self { spread: Spread::Linear, low: low - slack, high: high + slack }
+        let slack = if differ(low, high) { 0.0 } else { (low.abs() * 0.05).max(if low == 0.0 { 0.5 } else { 0.0 }) };
+        Self { spread: Spread::Linear, low: low - slack, high: high + slack }.bounded()
     }
 
     /// A logarithmic scale; both ends above 0.
     pub(super) fn log(low: f64, high: f64) -> Self {
-        let slack = if high > low { 1.0 } else { 2.0 };
-        Self { spread: Spread::Log, low: low / slack, high: high * slack }
+        let slack = if differ(low, high) { 1.0 } else { 2.0 };
+        Self { spread: Spread::Log, low: low / slack, high: high * slack }.bounded()
     }
 
     /// A scale over the bands at `centres`, ascending, at least two.
@@ -57,6 +57,17 @@ impl Scale {
             }
             Spread::Bands(_) => {}
         }
+        self.bounded()
+    }
+
+    /// Keeps the ends where their difference and their ratio are still finite numbers.
+    fn bounded(mut self) -> Self {
+        let (least, most) = match self.spread {
+            Spread::Linear | Spread::Bands(_) => (-1e307, 1e307),
+            Spread::Log => (1e-150, 1e150),
+        };
+        self.low = self.low.clamp(least, most);
+        self.high = self.high.clamp(least, most);
         self
     }
 
@@ -128,9 +139,10 @@ impl Scale {
                     continue;
                 }
                 let whole_decade = digit == 1 && decade.rem_euclid(every) == 0.0;
-                let between = decades < 2.0 && (digit == 2 || digit == 5);
-                let label = (whole_decade || between)
-                    .then(|| if plain { number(value, 10_f64.powf(decade)) } else { power(f64::from(digit), decade) });
+                let between = 2.0 * decades <= count(most) && (digit == 2 || digit == 5);
+                let label = (whole_decade || between).then(|| {
+                    if plain { number(value, 10_f64.powf(decade)) } else { power(f64::from(digit), decade, 0) }
+                });
                 ticks.push(Tick { value, label });
             }
             decade += 1.0;
@@ -138,23 +150,29 @@ impl Scale {
         ticks
     }
 
-    /// Round values (1, 2 or 5 times a power of ten) that lie far enough apart, for axes that are neither.
+    /// Round values that lie far enough apart, for axes that are neither: powers of ten first, then 5 and 2 times those.
     fn round_ticks(&self, most: usize) -> Vec<Tick> {
         let apart = 0.9 / count(most);
-        let mut ticks: Vec<Tick> = Vec::new();
-        let mut last = f64::NEG_INFINITY;
-        for decade in -3..9 {
-            for digit in [1.0, 2.0, 5.0] {
-                let value = digit * 10_f64.powi(decade);
+        let mut placed: Vec<(f64, Tick)> = Vec::new();
+        for digit in [1.0, 5.0, 2.0] {
+            for decade in -3..9 {
+                let unit = 10_f64.powi(decade);
+                let value = digit * unit;
                 let part = self.fraction(value).filter(|_| value >= self.low && value <= self.high);
-                if let Some(part) = part.filter(|part| part - last >= apart) {
-                    ticks.push(Tick { value, label: Some(number(value, 10_f64.powi(decade))) });
-                    last = part;
+                let free = |part: &f64| placed.iter().all(|(other, _)| (part - other).abs() >= apart);
+                if let Some(part) = part.filter(free) {
+                    placed.push((part, Tick { value, label: Some(number(value, unit)) }));
                 }
             }
         }
-        ticks
+        placed.sort_by(|one, other| one.0.total_cmp(&other.0));
+        placed.into_iter().map(|(_, tick)| tick).collect()
     }
+}
+
+/// Whether two ends are further apart than rounding makes equal values.
+fn differ(low: f64, high: f64) -> bool {
+    high - low > 1e-9 * low.abs().max(high.abs())
 }
 
 /// The least of 1, 2, 2.5 or 5 times a power of ten that is at least `rough`.
@@ -172,7 +190,8 @@ pub(super) fn number(value: f64, step: f64) -> String {
     let value = if value.abs() < step * 1e-6 { 0.0 } else { value };
     if value != 0.0 && (value.abs() >= 1e6 || step < 1e-4) {
         let decade = value.abs().log10().floor();
-        return power(value / 10_f64.powf(decade), decade);
+        let digits = whole((decade - step.log10().floor()).clamp(0.0, 6.0)) + usize::from(!is_power_of_ten(step));
+        return power(value / 10_f64.powf(decade), decade, digits);
     }
     let digits = (0..6).find(|digits| {
         let scaled = step * 10_f64.powi(*digits);
@@ -199,20 +218,19 @@ fn group(text: &str) -> String {
     grouped + rest
 }
 
-/// `digit × 10^decade` with a raised exponent; a digit of 1 is left out.
-fn power(digit: f64, decade: f64) -> String {
-    let raised: String = format!("{decade:.0}")
-        .chars()
-        .map(|mark| match mark {
-            '-' => '⁻',
-            '1' => '¹',
-            '2' => '²',
-            '3' => '³',
-            other => other.to_digit(10).and_then(|value| char::from_u32(0x2070 + value)).unwrap_or(other),
-        })
-        .collect();
-    let digit = format!("{digit:.2}").trim_end_matches('0').trim_end_matches('.').replace('-', "−");
-    if digit == "1" { format!("10{raised}") } else { format!("{digit}×10{raised}") }
+fn is_power_of_ten(step: f64) -> bool {
+    let decade = step.log10();
+    (decade - decade.round()).abs() < 1e-9
+}
+
+/// `digit × 10^decade` with a raised exponent and at most `digits` after the point; a digit of 1 is left out.
+fn power(digit: f64, decade: f64, digits: usize) -> String {
+    const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    let raise = |mark: char| mark.to_digit(10).map_or('⁻', |value| RAISED[value as usize % 10]);
+    let raised: String = format!("{decade:.0}").chars().map(raise).collect();
+    let text = format!("{digit:.digits$}").replace('-', "−");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "1" { format!("10{raised}") } else { format!("{text}×10{raised}") }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of pixels, ticks and bands")]
