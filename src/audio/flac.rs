@@ -38,6 +38,7 @@ pub(super) fn stream(
     let options = AudioDecoderOptions::default().verify(true);
     let mut decoder = symphonia::default::get_codecs().make_audio_decoder(&parameters, &options).map_err(failed)?;
     let mut frames = 0_u64;
+    let mut cut = false;
     let mut reached = 0_u64; // the end of the last packet, by its own word
     let mut block: Vec<f32> = Vec::new();
     let broken = loop {
@@ -47,6 +48,10 @@ pub(super) fn stream(
         let packet = match format.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => break None,
+            Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                cut = true;
+                break None;
+            }
             Err(error) => break Some(error),
         };
         match decoder.decode(&packet) {
@@ -57,7 +62,10 @@ pub(super) fn stream(
                 sink(decoded.num_planes().max(1), &block);
             }
             // What a cut leaves of the last packet cannot be decoded; with more packets behind it, it is damage.
-            Err(_) if !matches!(format.next_packet(), Ok(Some(_))) => break None,
+            Err(_) if !matches!(format.next_packet(), Ok(Some(_))) => {
+                cut = true;
+                break None;
+            }
             Err(error) => break Some(error),
         }
     };
@@ -71,6 +79,9 @@ pub(super) fn stream(
         }
         let (present, claimed) = (seconds(frames), seconds(promised));
         return Err(AudioError::Truncated { path: path.to_owned(), present, claimed });
+    }
+    if cut && promised.is_none() {
+        return Err(AudioError::damaged(path, "it ends within a frame"));
     }
     if decoder.finalize().verify_ok == Some(false) {
         return Err(AudioError::damaged(path, "its sound does not have the checksum that its header promises"));
