@@ -270,7 +270,7 @@ fn uniform_noise_costs_eight_bits_however_it_is_guessed() {
 #[test]
 fn a_deterministic_chain_costs_the_markov_guess_nothing() {
     let chain: Vec<u16> = (0..400_000_u32).map(|index| ((128 + 37 * index) % 256) as u16).collect();
-    let found = score(&[chain.clone()], &[chain], 256);
+    let found = score(std::slice::from_ref(&chain), std::slice::from_ref(&chain), 256);
     assert!(found.markov.per_token < 0.1, "{found:?}");
     assert!((found.unigram.per_token - 8.0).abs() < 1e-3, "{found:?}");
 }

@@ -124,7 +124,7 @@ fn values_that_are_not_finite_are_gaps_and_never_a_panic() {
         for second in hostile {
             let Ok(figure) = curves(&[line(&[first, 1.0, second])], "x", "y") else { continue };
             for (log_x, log_y) in [(false, false), (true, true)] {
-                let figure = figure.clone().log_x(log_x).log_y(log_y);
+                let figure = figure.clone().size(320, 200).log_x(log_x).log_y(log_y);
                 let svg = figure.svg().unwrap_or_else(|error| panic!("{first} and {second}: {error}"));
                 assert!(!svg.contains("NaN"), "{first} and {second}");
                 figure.png().unwrap_or_else(|error| panic!("{first} and {second}: {error}"));

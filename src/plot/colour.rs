@@ -33,44 +33,44 @@ pub enum Theme {
 impl Theme {
     pub(super) fn background(self) -> Colour {
         match self {
-            Self::Paper => hex(0xff_ff_ff),
-            Self::Dark => hex(0x15_17_1c),
+            Self::Paper => hex(0xffffff),
+            Self::Dark => hex(0x15171c),
         }
     }
 
     /// Titles and labels.
     pub(super) fn ink(self) -> Colour {
         match self {
-            Self::Paper => hex(0x1b_1e_23),
-            Self::Dark => hex(0xec_ee_f1),
+            Self::Paper => hex(0x1b1e23),
+            Self::Dark => hex(0xeceef1),
         }
     }
 
     /// Axis lines and tick labels.
     pub(super) fn quiet(self) -> Colour {
         match self {
-            Self::Paper => hex(0x50_56_60),
-            Self::Dark => hex(0xa8_af_ba),
+            Self::Paper => hex(0x505660),
+            Self::Dark => hex(0xa8afba),
         }
     }
 
     pub(super) fn grid(self) -> Colour {
         match self {
-            Self::Paper => hex(0xe8_ea_ed),
-            Self::Dark => hex(0x2b_2f_37),
+            Self::Paper => hex(0xe8eaed),
+            Self::Dark => hex(0x2b2f37),
         }
     }
 
     /// A cell that holds no number.
     pub(super) fn missing(self) -> Colour {
-        hex(0x80_80_80)
+        hex(0x808080)
     }
 
     /// The colour of line `index`: Okabe and Ito's set (jfly.uni-koeln.de/color), without the yellow that white swallows;
     /// blue and the last are lighter on dark.
     pub(super) fn line(self, index: usize) -> Colour {
-        const PAPER: [u32; 7] = [0x00_72_b2, 0xd5_5e_00, 0x00_9e_73, 0xcc_79_a7, 0xe6_9f_00, 0x56_b4_e9, 0x4d_4d_4d];
-        const DARK: [u32; 7] = [0x4d_a6_e0, 0xf0_80_30, 0x2f_c4_99, 0xdd_94_be, 0xf2_b8_33, 0x8f_d0_f5, 0xc8_c8_c8];
+        const PAPER: [u32; 7] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x4d4d4d];
+        const DARK: [u32; 7] = [0x4da6e0, 0xf08030, 0x2fc499, 0xdd94be, 0xf2b833, 0x8fd0f5, 0xc8c8c8];
         hex(match self {
             Self::Paper => PAPER[index % PAPER.len()],
             Self::Dark => DARK[index % DARK.len()],
