@@ -45,9 +45,12 @@ impl Drawing {
 /// Added to a probability before its logarithm is taken for the entropy; chosen by the reference implementation.
 const ENTROPY_FLOOR: f64 = 1e-6;
 
-/// The nucleus is first looked for among this many tokens, then among twice as many, and so on: trained models put most of
-/// their mass on fewer tokens than this, so that the rest is never sorted.
-const FIRST_SORTED: usize = 32;
+/// The nucleus's edge is bracketed by halving until this few tokens are left to sort: sorting them costs about as much as
+/// another halving over 256 levels.
+const SORTED_AT_MOST: usize = 16;
+
+/// Halvings of the bracket at most: a bracket of many equal tokens never gets smaller, and is then sorted as it is.
+const HALVINGS: usize = 24;
 
 /// One row of logits as a distribution. Holds its own room: setting, shaping and drawing allocate nothing.
 #[derive(Debug, Clone)]
@@ -60,8 +63,7 @@ pub struct Distribution {
     /// What is drawn from, not normalised: zero for a token that a mask removed.
     weights: Vec<f64>,
     total: f64,
-    /// The tokens, the most probable first as far as it was needed. Always a permutation, never reset: a sound's next
-    /// distribution has much the same order as its last.
+    /// The tokens as a permutation, or at its front those whose order matters: scratch.
     order: Vec<u16>,
 }
 
@@ -119,20 +121,20 @@ impl Distribution {
     /// # Source
     /// golden/README.md §3.16 for top-p before temperature.
     pub fn shape(&mut self, drawing: &Drawing) {
-        let levels = self.weights.len();
-        let kept = if drawing.temperature == 0.0 { self.most_probable(1) } else { self.keep(drawing) };
-        if kept < levels {
-            self.weights.fill(0.0);
-        }
-        for &token in &self.order[..kept] {
-            let token = usize::from(token);
-            self.weights[token] = if kept == 1 || drawing.temperature == 1.0 {
-                self.exponentials[token]
-            } else {
-                (self.shifted[token] / drawing.temperature).exp()
+        let top_k = if drawing.temperature == 0.0 { 1 } else { drawing.top_k };
+        let last = self.last_kept(top_k, drawing.top_p);
+        let temperature = if drawing.temperature == 0.0 { 1.0 } else { drawing.temperature };
+        self.total = 0.0;
+        for (weight, token) in self.weights.iter_mut().zip(0..=u16::MAX) {
+            let at = usize::from(token);
+            let removed = last.is_some_and(|last| descending(&self.shifted, last, token).is_lt());
+            *weight = match removed {
+                true => 0.0,
+                false if temperature == 1.0 => self.exponentials[at],
+                false => (self.shifted[at] / temperature).exp(),
             };
+            self.total += *weight;
         }
-        self.total = self.weights.iter().sum();
     }
 
     /// The probabilities that [`draw`](Self::draw) draws from, as last shaped.
@@ -159,45 +161,73 @@ impl Distribution {
         last
     }
 
-    /// Brings the tokens that both masks keep to the front of `order`; returns how many they are.
-    fn keep(&mut self, drawing: &Drawing) -> usize {
-        let levels = self.order.len();
-        let most = if drawing.top_k == 0 { levels } else { drawing.top_k.min(levels) };
-        if drawing.top_p < 1.0 { self.nucleus(drawing.top_p, most) } else { self.most_probable(most) }
-    }
-
-    /// Brings the `count` most probable tokens, in any order, to the front of `order`.
-    fn most_probable(&mut self, count: usize) -> usize {
-        if count < self.order.len() {
-            let shifted = &self.shifted;
-            self.order.select_nth_unstable_by(count - 1, |&a, &b| descending(shifted, a, b));
+    /// The least probable token that both masks keep; `None` when they keep all.
+    fn last_kept(&mut self, top_k: usize, top_p: f64) -> Option<u16> {
+        let of_k = if top_k == 0 || top_k >= self.order.len() { None } else { Some(self.at_rank(top_k - 1)) };
+        let of_p = if top_p < 1.0 { Some(self.nucleus_edge(top_p)) } else { None };
+        match (of_k, of_p) {
+            (Some(a), Some(b)) => Some(if descending(&self.shifted, a, b).is_lt() { a } else { b }),
+            (one, other) => one.or(other),
         }
-        count
     }
 
-    /// Brings the nucleus, and at most `most` tokens, to the front of `order`, sorting no further than about twice as far
-    /// as the nucleus reaches.
-    fn nucleus(&mut self, top_p: f64, most: usize) -> usize {
+    /// The token at `rank` of the descending order, 0 for the most probable.
+    fn at_rank(&mut self, rank: usize) -> u16 {
+        for (place, token) in self.order.iter_mut().zip(0..=u16::MAX) {
+            *place = token;
+        }
         let shifted = &self.shifted;
-        let mut sorted = 0;
-        let mut before = 0.0;
-        while sorted < most {
-            let chunk = sorted.max(FIRST_SORTED).min(most - sorted);
-            let rest = &mut self.order[sorted..];
-            if chunk < rest.len() {
-                rest.select_nth_unstable_by(chunk - 1, |&a, &b| descending(shifted, a, b));
-            }
-            rest[..chunk].sort_unstable_by(|&a, &b| descending(shifted, a, b));
-            for (offset, &token) in rest[..chunk].iter().enumerate() {
-                if before > top_p {
-                    return sorted + offset;
-                }
-                before += self.exponentials[usize::from(token)] / self.sum;
-            }
-            sorted += chunk;
-        }
-        most
+        *self.order.select_nth_unstable_by(rank, |&a, &b| descending(shifted, a, b)).1
     }
+
+    /// The last token of the nucleus: the sum of all before it does not exceed `top_p`, with it does.
+    ///
+    /// Sums over thresholds need no sorting: a few passes bracket the edge, and only what is within is sorted.
+    fn nucleus_edge(&mut self, top_p: f64) -> u16 {
+        let limit = top_p * self.sum;
+        // The mass from `high` up does not exceed the limit, that from `low` up does: the edge is in `low..high`.
+        let (mut low, mut high, mut above) = (0.0, f64::INFINITY, 0.0);
+        for halving in 0..HALVINGS {
+            let middle = if halving == 0 { 1.0 / 64.0 } else { between(low, high) };
+            let (mut mass, mut inside) = (0.0, 0);
+            for &e in &self.exponentials {
+                mass += if e >= middle { e } else { 0.0 };
+                inside += usize::from(e >= middle && e < high);
+            }
+            if mass > limit {
+                low = middle;
+                if inside <= SORTED_AT_MOST {
+                    break;
+                }
+            } else {
+                (high, above) = (middle, mass);
+            }
+        }
+        let mut count = 0;
+        for (&e, token) in self.exponentials.iter().zip(0..=u16::MAX) {
+            if e >= low && e < high {
+                self.order[count] = token;
+                count += 1;
+            }
+        }
+        let shifted = &self.shifted;
+        let bracket = &mut self.order[..count];
+        bracket.sort_unstable_by(|&a, &b| descending(shifted, a, b));
+        for &token in &*bracket {
+            above += self.exponentials[usize::from(token)];
+            if above > limit {
+                return token;
+            }
+        }
+        // Only rounding leads here: the bracket's mass was just above the limit, summed in another order.
+        bracket.last().copied().unwrap_or(0)
+    }
+}
+
+/// Between two exponentials, halfway in their logarithm where they have one.
+fn between(low: f64, high: f64) -> f64 {
+    let high = high.min(1.0);
+    if low > 0.0 { (low * high).sqrt() } else { high / 64.0 }
 }
 
 /// The more probable token first; of equals, the lower.
