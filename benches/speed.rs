@@ -153,7 +153,7 @@ fn readable(value: f64) -> String {
         v if v >= 100.0 => 0,
         v if v >= 10.0 => 1,
         v if v >= 1.0 => 2,
-        _ => 4,
+        _ => 3,
     };
     format!("{value:.decimals$}")
 }

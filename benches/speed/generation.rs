@@ -59,8 +59,8 @@ pub(crate) fn draws(effort: Effort) -> Outcome<Vec<Figure>> {
     });
     let slow = seconds_per_row(&rows, effort, |row| sorted_draw(row, 0.9, 0.5));
     Ok(vec![
-        Figure::new("seconds", fast, "s"),
-        Figure::new("reference/seconds", slow, "s"),
+        Figure::new("microseconds", fast * 1e6, "us"),
+        Figure::new("reference/microseconds", slow * 1e6, "us"),
         Figure::new("ratio_to_reference", slow / fast, "x"),
     ])
 }
