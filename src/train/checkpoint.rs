@@ -161,14 +161,9 @@ fn locate(path: &Path) -> PathBuf {
 /// As [`Checkpoint::read`] and [`Checkpoint::load_into`], and [`TrainError::Model`] for a composition that cannot be built.
 pub fn load_model(path: &Path, device: Device) -> Result<(Model, Manifest), TrainError> {
     let checkpoint = Checkpoint::read(path)?;
-    let model = build(&checkpoint, device)?;
-    Ok((model, checkpoint.manifest))
-}
-
-pub(super) fn build(checkpoint: &Checkpoint, device: Device) -> Result<Model, TrainError> {
     let manifest = &checkpoint.manifest;
     let kind = manifest.precision.kind();
     let mut model = Model::new(&manifest.model, manifest.levels, Seed(manifest.seed), device, kind)?;
     checkpoint.load_into(&mut model)?;
-    Ok(model)
+    Ok((model, checkpoint.manifest))
 }

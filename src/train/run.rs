@@ -1,6 +1,6 @@
 //! Beginning a run, and going on with one.
 
-use super::checkpoint::{Checkpoint, build};
+use super::checkpoint::Checkpoint;
 use super::evaluate::check_levels;
 use super::session::Session;
 use super::{Observer, Outcome, TrainConfig, TrainError};
@@ -9,6 +9,7 @@ use crate::experiment::{ExperimentError, Record, RunDir};
 use crate::interrupt::Interrupt;
 use crate::model::{Model, ModelSpec};
 use crate::options::Options;
+use crate::seed::Seed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -67,11 +68,12 @@ pub fn train(
     } else {
         None
     };
+    let recorded = run.is_recorded();
     let mut session = Session::new(model, corpus, config, run, observer, interrupt)?;
     run.write_record(&record)?;
     match &checkpoint {
         Some(checkpoint) => session.take_up(checkpoint)?,
-        None => session.begin()?,
+        None => session.begin(recorded)?,
     }
     session.train()
 }
@@ -112,12 +114,10 @@ pub fn resume(
     config.seed = record.seed;
     let corpus = Corpus::open(&corpus_config, interrupt)?;
     let checkpoint = Checkpoint::read(&run.checkpoint("last"))?;
-    let recorded: ModelSpec = from_settings(record.model.clone(), "model", &run)?;
-    if settings(&recorded) != settings(&checkpoint.manifest.model) {
-        let differences = vec!["the model of run.toml is not that of the last checkpoint".to_owned()];
-        return Err(TrainError::CannotContinue { path: folder.to_owned(), differences });
-    }
-    let mut model = build(&checkpoint, device)?;
+    // The record's own composition and not the manifest's: TOML gives every real back exactly, JSON may not.
+    let spec: ModelSpec = from_settings(record.model.clone(), "model", &run)?;
+    let manifest = &checkpoint.manifest;
+    let mut model = Model::new(&spec, manifest.levels, Seed(manifest.seed), device, manifest.precision.kind())?;
     let outcome = train(&mut model, &corpus, &config, &run, observer, interrupt)?;
     Ok(Resumed { model, corpus, config, outcome })
 }

@@ -101,9 +101,11 @@ impl<'a> Session<'a> {
     }
 
     /// Begins a new run: an empty log, and a checkpoint of the initial weights, so that a disk without room is found now
-    /// and there is always a checkpoint to name.
-    pub(super) fn begin(&mut self) -> Result<(), TrainError> {
-        self.log = Some(Log::create(self.run.path())?);
+    /// and there is always a checkpoint to name. A run that was `recorded` but died before its first checkpoint begins anew.
+    pub(super) fn begin(&mut self, recorded: bool) -> Result<(), TrainError> {
+        let anew = recorded && self.run.metrics_path().is_file();
+        let folder = self.run.path();
+        self.log = Some(if anew { Log::reopen(folder, Some(0))? } else { Log::create(folder)? });
         self.save_last()
     }
 
