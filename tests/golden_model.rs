@@ -365,6 +365,20 @@ fn a_length_that_the_pools_do_not_divide_names_one_that_they_do() {
 }
 
 #[test]
+fn looking_at_kernels_changes_nothing_and_shows_what_sequences_are_convolved_with() {
+    let model = Model::new(&small(json!({ "pool": [2] })), 32, Seed(1), Device::Cpu, Kind::Double).expect("a model");
+    let weights = |model: &Model| model.state_dict().iter().flat_map(|(_, w)| values(w)).collect::<Vec<f64>>();
+    let fresh = model.kernels(40).expect("kernels");
+    model.forward(&random_tokens(1, 24), &mut Pass::eval()).expect("logits");
+    let before = weights(&model);
+    let attuned = model.kernels(40).expect("kernels");
+    assert_eq!(weights(&model), before);
+    for (fresh, attuned) in fresh.iter().zip(&attuned) {
+        assert!(largest_difference(&values(fresh), &values(attuned)) < 1e-11);
+    }
+}
+
+#[test]
 fn one_seed_gives_one_model_and_another_seed_another() {
     let weights = |seed| {
         let model = Model::new(&small(json!({})), 32, Seed(seed), Device::Cpu, Kind::Float).expect("a model");

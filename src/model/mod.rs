@@ -221,12 +221,11 @@ impl Model {
         Ok(model)
     }
 
-    /// The convolution kernels of every S4 block, in the order that they run: `(outputs, channels, seq_len)` each.
+    /// The impulse responses of every S4 block, in the order that they run: `(outputs, channels, seq_len)` each, float64.
     ///
     /// # Errors
     /// libtorch's.
     pub fn kernels(&self, seq_len: i64) -> Result<Vec<Tensor>, ModelError> {
-        let _no_grad = tch::no_grad_guard();
-        self.backbone.tier.s4_blocks().into_iter().map(|block| block.kernel(seq_len)).collect()
+        self.backbone.tier.s4_blocks().into_iter().map(|block| block.impulse_response(seq_len)).collect()
     }
 }

@@ -11,7 +11,7 @@ use crate::seed::Seed;
 use crate::ssm::dense::{Attune, attune};
 use crate::ssm::init::{Init, Start, dplr_start, s4d_start};
 use crate::ssm::s4d::Discretization;
-use crate::ssm::{Continuous, DtTransform, Recurrence, SsmError, Stored, conv, dplr, s4d};
+use crate::ssm::{Continuous, DtTransform, Recurrence, SsmError, Stored, Tape, conv, dplr, s4d};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
@@ -243,6 +243,20 @@ impl S4Layer {
         })
     }
 
+    /// The first `seq_len` taps of the layer's impulse response, whatever length it is attuned to. Changes nothing.
+    fn impulse_response(&self, seq_len: i64) -> Result<Tensor, ModelError> {
+        let _no_grad = tch::no_grad_guard();
+        let mut system = self.system()?;
+        if self.config.mode == Mode::S4d {
+            return Ok(s4d::kernel(&system, self.config.discretization, seq_len, &mut Tape::idle())?);
+        }
+        if self.l_kernel.get() > 0 {
+            system.c = attune(&system, Attune::Undo(self.l_kernel.get()))?;
+        }
+        system.c = attune(&system, Attune::To(seq_len))?;
+        Ok(dplr::kernel(&system, seq_len, &mut Tape::idle())?)
+    }
+
     /// `(batch, channels, seq_len)` → the same.
     fn forward(&self, u: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
         let seq_len = u.size()[2];
@@ -319,7 +333,17 @@ impl S4Block {
         Ok(self.output_linear.forward(&y)?.f_glu(1)?)
     }
 
-    /// The convolution kernel of each output and channel: `(outputs, channels, seq_len)`, without the skip `D`.
+    /// The first `seq_len` taps of the impulse response of each output and channel, without the skip `D`:
+    /// `(outputs, channels, seq_len)`, float64. For looking at; changes nothing.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn impulse_response(&self, seq_len: i64) -> Result<Tensor, ModelError> {
+        self.layer.impulse_response(seq_len)
+    }
+
+    /// The kernel that a sequence of `seq_len` is convolved with, `(outputs, channels, seq_len)`. A length beyond any
+    /// before attunes the block to it, as a forward pass does.
     ///
     /// # Errors
     /// libtorch's.

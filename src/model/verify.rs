@@ -39,6 +39,16 @@ pub fn verify(model: &Model, inputs: &Tensor) -> Result<Vec<LayerDifference>, Mo
         .collect())
 }
 
+/// [`verify`] on tokens of one stream, as audio holds them: the model is fed the zero level, then all but the last.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_tokens(model: &Model, tokens: &[u16], zero_level: u16) -> Result<Vec<LayerDifference>, ModelError> {
+    let shifted = std::iter::once(zero_level).chain(tokens.iter().copied()).take(tokens.len());
+    let inputs: Vec<i64> = shifted.map(i64::from).collect();
+    verify(model, &Tensor::f_from_slice(&inputs)?.f_unsqueeze(0)?.f_to_device(model.device())?)
+}
+
 /// Name, largest output and largest difference of each layer, the logits last.
 fn differences(model: &Model, inputs: &Tensor) -> Result<Vec<(String, f64, f64)>, ModelError> {
     let batch = inputs.size()[0];

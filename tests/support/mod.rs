@@ -12,33 +12,33 @@ use std::path::PathBuf;
 
 /// The arithmetic that a result was computed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precision {
+pub(crate) enum Precision {
     Single,
     Double,
 }
 
 /// One tensor of a case, widened exactly to float64.
 #[derive(Debug, Clone)]
-pub struct Golden {
-    pub shape: Vec<i64>,
-    pub values: Vec<f64>,
-    pub integer: bool,
+pub(crate) struct Golden {
+    pub(crate) shape: Vec<i64>,
+    pub(crate) values: Vec<f64>,
+    pub(crate) integer: bool,
 }
 
 #[derive(Debug)]
-pub struct Case {
-    pub name: String,
-    pub json: Value,
-    pub tensors: BTreeMap<String, Golden>,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) json: Value,
+    pub(crate) tensors: BTreeMap<String, Golden>,
 }
 
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     std::env::var_os("WASABI_GOLDEN")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from)
 }
 
 impl Case {
-    pub fn load(name: &str) -> Self {
+    pub(crate) fn load(name: &str) -> Self {
         let read = |extension: &str| {
             let path = folder().join(format!("{name}.{extension}"));
             std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -51,7 +51,7 @@ impl Case {
     }
 
     /// Every case in the folder whose name starts with `prefix`; panics when there is none.
-    pub fn all(prefix: &str) -> Vec<Self> {
+    pub(crate) fn all(prefix: &str) -> Vec<Self> {
         let mut names: Vec<String> = std::fs::read_dir(folder())
             .expect("the folder of golden cases")
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.strip_suffix(".safetensors").map(str::to_owned))
@@ -62,20 +62,20 @@ impl Case {
         names.iter().map(|name| Self::load(name)).collect()
     }
 
-    pub fn tensor(&self, name: &str) -> &Golden {
+    pub(crate) fn tensor(&self, name: &str) -> &Golden {
         self.tensors.get(name).unwrap_or_else(|| panic!("{}: no tensor {name}", self.name))
     }
 
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
 
-    pub fn hyper(&self, name: &str) -> &Value {
+    pub(crate) fn hyper(&self, name: &str) -> &Value {
         &self.json["hyperparameters"][name]
     }
 
     /// The bound that `golden/README.md` §1 sets for `tensor` in that precision.
-    pub fn tolerance(&self, tensor: &str, precision: Precision) -> f64 {
+    pub(crate) fn tolerance(&self, tensor: &str, precision: Precision) -> f64 {
         let golden = self.tensor(tensor);
         let largest = golden.values.iter().fold(0.0_f64, |max, value| max.max(value.abs()));
         match precision {
@@ -107,11 +107,11 @@ impl Case {
     }
 
     /// Asserts that `found` equals the golden `tensor` within its tolerance; returns the largest difference.
-    pub fn check(&self, tensor: &str, found: &[f64], precision: Precision) -> f64 {
+    pub(crate) fn check(&self, tensor: &str, found: &[f64], precision: Precision) -> f64 {
         self.check_within(tensor, found, self.tolerance(tensor, precision))
     }
 
-    pub fn check_within(&self, tensor: &str, found: &[f64], tolerance: f64) -> f64 {
+    pub(crate) fn check_within(&self, tensor: &str, found: &[f64], tolerance: f64) -> f64 {
         let golden = self.tensor(tensor);
         assert_eq!(golden.values.len(), found.len(), "{}: size of {tensor} (shape {:?})", self.name, golden.shape);
         let difference = largest_difference(&golden.values, found);
@@ -128,7 +128,7 @@ impl Case {
 }
 
 /// The largest absolute difference; infinite when any entry is not a number.
-pub fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, |max, d| if d.is_nan() { f64::INFINITY } else { f64::max(max, d) })
 }
 
