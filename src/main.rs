@@ -1,1 +1,5 @@
-fn main() {}
+//! The `wasabi` program.
+
+fn main() -> std::process::ExitCode {
+    wasabi::cli::main()
+}

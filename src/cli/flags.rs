@@ -1,0 +1,123 @@
+//! Options as flags: one definition behind `train(…, #{ d_state: 128 })` and `wasabi train --d-state 128`.
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+use serde_json::{Map, Value};
+
+use crate::options::{self, Field, OptionError, Options};
+use crate::script::one_line;
+
+/// Adds a flag for every option of `T` that `command` does not have yet; a name that two tables share is one flag.
+pub(super) fn add<T: Options>(command: Command) -> Command {
+    T::fields().iter().fold(command, |command, field| {
+        if command.get_arguments().any(|arg| arg.get_id() == field.name) {
+            return command;
+        }
+        command.arg(flag(field, T::OWNER))
+    })
+}
+
+fn flag(field: &'static Field, owner: &'static str) -> Arg {
+    let default = (field.default)();
+    let shown = match &default {
+        Value::Null => String::new(),
+        Value::String(text) => format!(" [default: {text}]"),
+        other => format!(" [default: {other}]"),
+    };
+    let arg = Arg::new(field.name)
+        .long(field.name.replace('_', "-"))
+        .alias(field.name)
+        .value_name(value_name(&default))
+        .allow_negative_numbers(true)
+        .help_heading(format!("Options of {owner}"))
+        .help(format!("{}{shown}", one_line(field.doc)));
+    // `--unet` alone means yes.
+    if default.is_boolean() { arg.num_args(0..=1).require_equals(true).default_missing_value("true") } else { arg }
+}
+
+fn value_name(default: &Value) -> &'static str {
+    match default {
+        Value::Bool(_) => "true|false",
+        Value::Number(number) if number.is_f64() => "REAL",
+        Value::Number(_) => "N",
+        Value::Array(_) => "N,N,…",
+        Value::String(_) | Value::Null | Value::Object(_) => "VALUE",
+    }
+}
+
+/// The options of `T` that stand on the command line, the rest at their defaults.
+///
+/// # Errors
+/// As [`options::parse`].
+pub(super) fn read<T: Options>(matches: &ArgMatches) -> Result<T, OptionError> {
+    options::parse(&settings::<T>(matches))
+}
+
+/// The options of `T` that stand on the command line, the rest as in `base`.
+///
+/// # Errors
+/// As [`options::parse`].
+pub(super) fn read_over<T: Options>(matches: &ArgMatches, base: &T) -> Result<T, OptionError> {
+    let mut settings = match serde_json::to_value(base) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    };
+    settings.extend(self::settings::<T>(matches));
+    options::parse(&settings)
+}
+
+fn settings<T: Options>(matches: &ArgMatches) -> Map<String, Value> {
+    let typed = |field: &&Field| matches.value_source(field.name) == Some(ValueSource::CommandLine);
+    let value = |field: &Field| matches.get_one::<String>(field.name).map(|text| json(text, field));
+    T::fields().iter().filter(typed).filter_map(|field| Some((field.name.to_owned(), value(field)?))).collect()
+}
+
+/// A flag's text as the kind of value that its option takes; what does not fit stays text, for the option to refuse.
+fn json(text: &str, field: &Field) -> Value {
+    let is_text = ["PathBuf", "String"].iter().any(|kind| field.kind.contains(kind));
+    if is_text {
+        return Value::String(text.to_owned());
+    }
+    if (field.default)().is_array() && !text.starts_with('[') {
+        let list = format!("[{text}]");
+        return serde_json::from_str(&list).unwrap_or_else(|_| Value::String(text.to_owned()));
+    }
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::options! {
+        /// A test.
+        pub(crate) struct Sample for "sample" {
+            /// Learning rate.
+            lr: f64 = 0.5,
+            /// Pools.
+            pool: Vec<usize> = vec![4, 4],
+            /// Where.
+            out: Option<std::path::PathBuf> = None,
+            /// Both ways.
+            both: bool = false,
+        }
+    }
+
+    fn parsed(line: &[&str]) -> Result<Sample, OptionError> {
+        let command = add::<Sample>(Command::new("sample"));
+        read(&command.try_get_matches_from([&["sample"], line].concat()).expect("known flags"))
+    }
+
+    #[test]
+    fn a_flag_takes_the_type_of_its_option() {
+        let sample = parsed(&["--lr", "1", "--pool", "4,2", "--out", "7", "--both"]).expect("fitting values");
+        assert_eq!(sample, Sample { lr: 1.0, pool: vec![4, 2], out: Some("7".into()), both: true });
+        assert_eq!(parsed(&["--pool=[]", "--both=false"]).expect("fitting").pool, Vec::<usize>::new());
+        assert_eq!(parsed(&[]), Ok(Sample::default()));
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_blamed_on_its_option() {
+        assert_eq!(parsed(&["--lr", "fast"]).expect_err("text").key, "lr");
+    }
+}

@@ -1,0 +1,89 @@
+//! The command line: `wasabi`, `wasabi run`, `wasabi train|evaluate|generate|verify|doctor`.
+//!
+//! Lives here: arguments, their help, exit codes. Does not: what the commands do, which is `script`'s for `run` and the
+//! prompt, and the rooms' own for the rest. Flags of `train`, `evaluate` and `generate` come from the same tables of
+//! options as the scripts' maps. May use: every room. With `repl` it is the only room that prints.
+
+mod arguments;
+mod doctor;
+mod flags;
+mod verify;
+mod work;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use clap::ArgMatches;
+
+use crate::device::{self, Selection};
+use crate::interrupt::Interrupt;
+use crate::repl::{self, Console};
+use crate::script::{Cause, Context, Diagnostic, Fault, Session};
+
+/// How the program ends.
+mod code {
+    /// The script, or what it asked for, is wrong.
+    pub(super) const FAILED: u8 = 1;
+    /// The command line is wrong. clap ends with the same.
+    pub(super) const USAGE: u8 = 2;
+    /// wasabi is wrong: a panic reached the fence.
+    pub(super) const BUG: u8 = 101;
+    /// Ctrl-C: 128 + SIGINT, as shells have it.
+    pub(super) const INTERRUPTED: u8 = 130;
+}
+
+/// Runs the program with the process's own arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let matches = arguments::command().get_matches();
+    let console = Console::new();
+    match dispatch(&matches, &console) {
+        Ok(code) => code,
+        Err(diagnostic) => {
+            console.report(&diagnostic);
+            ExitCode::from(match diagnostic.cause {
+                Cause::Script => code::FAILED,
+                Cause::Usage => code::USAGE,
+                Cause::Interrupt => code::INTERRUPTED,
+                Cause::Bug => code::BUG,
+            })
+        }
+    }
+}
+
+fn dispatch(matches: &ArgMatches, console: &Console) -> Result<ExitCode, Diagnostic> {
+    let selection = setting::<Selection>(matches, "device").unwrap_or_default();
+    let threads = setting::<usize>(matches, "threads");
+    if let Err(error) = device::set_threads(threads) {
+        console.report(&Diagnostic::from(Fault::from(error)));
+        return Ok(ExitCode::from(code::USAGE));
+    }
+    let interrupt = Interrupt::default();
+    repl::listen(interrupt.clone()).map_err(|error| Diagnostic::new(format!("cannot listen for Ctrl-C: {error}")))?;
+    let context = Context::new(Rc::new(console.clone()), interrupt, selection);
+    match matches.subcommand() {
+        None => repl::run(Session::new(context), console).map_err(Diagnostic::new)?,
+        Some(("run", found)) => run(found, context)?,
+        Some(("train", found)) => work::train(found, &context)?,
+        Some(("evaluate", found)) => work::evaluate(found, &context)?,
+        Some(("generate", found)) => work::generate(found, &context)?,
+        Some(("verify", found)) => verify::run(found, &context)?,
+        Some(("doctor", _)) => return Ok(doctor::print(console)),
+        Some((name, _)) => return Err(Diagnostic::new(format!("no command `{name}`"))),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The value of a global flag, wherever on the line it stands.
+fn setting<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Option<T> {
+    matches.get_one::<T>(name).cloned()
+}
+
+fn run(matches: &ArgMatches, context: Context) -> Result<(), Diagnostic> {
+    let file = matches.get_one::<String>("file").map(String::as_str).unwrap_or_default();
+    let pairs = matches.get_many::<(String, String)>("set").unwrap_or_default();
+    let given: BTreeMap<String, String> = pairs.cloned().collect();
+    Session::new(context).run_file(Path::new(file), given)
+}

@@ -1,0 +1,128 @@
+//! `wasabi train`, `evaluate`, `generate`: the scripts' functions with flags for options.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::flags;
+use crate::audio::CorpusConfig;
+use crate::generate::GenerateConfig;
+use crate::model::SashimiConfig;
+use crate::script::actions::{self, ModelValue};
+use crate::script::{Context, Diagnostic, Fault};
+use crate::train::{EvaluateConfig, TrainConfig};
+
+/// `wasabi train`: a SaShiMi on a folder of audio, or a run gone on with.
+pub(super) fn train_command() -> Command {
+    let command = Command::new("train").about("Train a SaShiMi on a folder of audio, or go on with a run").arg(
+        Arg::new("resume")
+            .long("resume")
+            .value_name("FOLDER")
+            .exclusive(true)
+            .help("Go on with the run in this folder, with the settings it was started with"),
+    );
+    let command = flags::add::<CorpusConfig>(command);
+    let command = flags::add::<SashimiConfig>(command);
+    flags::add::<TrainConfig>(command)
+}
+
+/// `wasabi evaluate CHECKPOINT`.
+pub(super) fn evaluate_command() -> Command {
+    let command = Command::new("evaluate")
+        .about("Score a trained model on a folder of audio, beside the baselines of the same windows")
+        .arg(checkpoint());
+    let command = flags::add::<EvaluateConfig>(command);
+    flags::add::<CorpusConfig>(command)
+}
+
+/// `wasabi generate CHECKPOINT`.
+pub(super) fn generate_command() -> Command {
+    let command = Command::new("generate").about("Draw sound from a trained model").arg(checkpoint()).arg(
+        Arg::new("out")
+            .long("out")
+            .value_name("FOLDER")
+            .default_value("samples")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("Where to write the takes, as take-0.wav, …"),
+    );
+    flags::add::<GenerateConfig>(command)
+}
+
+fn checkpoint() -> Arg {
+    Arg::new("checkpoint")
+        .value_name("CHECKPOINT")
+        .required(true)
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("A checkpoint (.safetensors), or the folder of a run, which stands for its best one")
+}
+
+/// Trains, and prints the run.
+pub(super) fn train(matches: &ArgMatches, context: &Context) -> Result<(), Diagnostic> {
+    let run = match matches.get_one::<String>("resume") {
+        Some(folder) => actions::resume(context, Path::new(folder)),
+        None => {
+            let corpus = flags::read::<CorpusConfig>(matches).map_err(usage)?;
+            let spec = flags::read::<SashimiConfig>(matches).map_err(usage)?.spec();
+            let config = flags::read::<TrainConfig>(matches).map_err(usage)?;
+            let corpus = actions::open(context, &corpus).map_err(|fault| stopped(context, fault))?;
+            context.host.print(&actions::describe_corpus(&corpus));
+            actions::train_model(context, &ModelValue::from(spec), &corpus, &config)
+        }
+    };
+    let run = run.map_err(|fault| stopped(context, fault))?;
+    context.host.print(&run.describe());
+    if run.is_interrupted() {
+        let folder = run.folder().display();
+        return Err(Diagnostic::interrupted("training stopped as asked, and saved")
+            .with_hint(format!("go on with it: wasabi train --resume {folder}")));
+    }
+    Ok(())
+}
+
+/// Scores a checkpoint, and prints the table. The audio is read as the model was trained unless flags say otherwise.
+pub(super) fn evaluate(matches: &ArgMatches, context: &Context) -> Result<(), Diagnostic> {
+    let config = flags::read::<EvaluateConfig>(matches).map_err(usage)?;
+    let path = matches.get_one::<PathBuf>("checkpoint").cloned().unwrap_or_default();
+    let (model, manifest) = actions::load_with_manifest(context, &path).map_err(|fault| stopped(context, fault))?;
+    let trained_on = CorpusConfig {
+        sample_rate: manifest.sample_rate,
+        quantization: manifest.quantization,
+        bits: manifest.bits,
+        window: manifest.window,
+        ..CorpusConfig::default()
+    };
+    let corpus = flags::read_over(matches, &trained_on).map_err(usage)?;
+    let corpus = actions::open(context, &corpus).map_err(|fault| stopped(context, fault))?;
+    let found = actions::score_model(context, &model, &corpus, &config).map_err(|fault| stopped(context, fault))?;
+    context.host.print(&actions::describe_evaluation(&found)?);
+    Ok(())
+}
+
+/// Draws takes, writes them, and prints their table.
+pub(super) fn generate(matches: &ArgMatches, context: &Context) -> Result<(), Diagnostic> {
+    let config = flags::read::<GenerateConfig>(matches).map_err(usage)?;
+    let path = matches.get_one::<PathBuf>("checkpoint").cloned().unwrap_or_default();
+    let out = matches.get_one::<PathBuf>("out").cloned().unwrap_or_default();
+    actions::check_writable(&out)?;
+    let model = actions::load(context, &path).map_err(|fault| stopped(context, fault))?;
+    let takes = actions::draw(context, &model, &config).map_err(|fault| stopped(context, fault))?;
+    let paths = takes.save(&out)?;
+    context.host.print(&takes.table()?.to_string());
+    for path in paths {
+        context.host.print(&path.display().to_string());
+    }
+    if context.interrupt.is_set() {
+        return Err(Diagnostic::interrupted("generation stopped as asked; what was drawn is written"));
+    }
+    Ok(())
+}
+
+/// An option that stands on the command line and cannot be right.
+pub(super) fn usage(error: crate::options::OptionError) -> Diagnostic {
+    Diagnostic::from(Fault::from(error)).of_usage()
+}
+
+/// A fault, or the interrupt that caused it.
+fn stopped(context: &Context, fault: Fault) -> Diagnostic {
+    if context.interrupt.is_set() { Diagnostic::interrupted("stopped as asked") } else { fault.into() }
+}

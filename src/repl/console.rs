@@ -1,0 +1,191 @@
+//! The terminal as a [`Host`]: results to standard output; progress, notes and errors to standard error.
+//!
+//! On a terminal, long work is one bar with rate, message and time left. In a pipe or a file it is a plain line every few
+//! seconds, without escape codes. Writing to a closed pipe is not an error: whoever read has seen enough.
+
+use std::cell::RefCell;
+use std::io::{self, IsTerminal, Write};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::script::{Diagnostic, Host, Task};
+
+/// The least time between two plain lines of one task.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// The most columns that a message is laid out for: longer lines read badly.
+const WIDEST: usize = 140;
+
+/// Standard output and standard error. Clones share the bar that is being drawn.
+#[derive(Clone)]
+pub struct Console {
+    terminal: bool,
+    colour: bool,
+    bar: Rc<RefCell<Option<ProgressBar>>>,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Console {
+    /// The process's own streams, as their kind and `NO_COLOR` ask.
+    #[must_use]
+    pub fn new() -> Self {
+        let terminal = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { terminal, colour: terminal && !plain, bar: Rc::default() }
+    }
+
+    /// Whether to colour what goes to standard error and to the prompt.
+    #[must_use]
+    pub fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// How many columns there are.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        Term::stderr().size_checked().map_or(100, |(_, columns)| usize::from(columns)).min(WIDEST)
+    }
+
+    /// Shows an error.
+    pub fn report(&self, diagnostic: &Diagnostic) {
+        self.error(&diagnostic.render(self.width(), self.colour));
+    }
+
+    /// A line on standard error.
+    pub fn error(&self, text: &str) {
+        self.above_bar(|| drop(writeln!(io::stderr().lock(), "{text}")));
+    }
+
+    /// Writes while no bar is in the way.
+    fn above_bar(&self, write: impl FnOnce()) {
+        match self.bar.borrow().as_ref() {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn dim(&self, text: &str) -> String {
+        if self.colour { format!("\u{1b}[2m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+impl Host for Console {
+    fn print(&self, text: &str) {
+        self.above_bar(|| {
+            let mut out = io::stdout().lock();
+            drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+        });
+    }
+
+    fn note(&self, text: &str) {
+        self.error(&self.dim(&format!("note: {text}")));
+    }
+
+    fn begin(&self, name: &str, total: Option<u64>) -> Box<dyn Task> {
+        if !self.terminal {
+            let (console, name, begun) = (self.clone(), name.to_owned(), Instant::now());
+            return Box::new(Lines { console, name, total, begun, told: None, complete: false });
+        }
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
+        bar.set_style(style(total.is_some(), self.colour));
+        bar.set_prefix(name.to_owned());
+        self.bar.replace(Some(bar.clone()));
+        Box::new(Bar { console: self.clone(), bar })
+    }
+}
+
+fn style(known: bool, colour: bool) -> ProgressStyle {
+    let (name, gauge) = if colour { ("{prefix:.bold}", "{bar:24.green/dim}") } else { ("{prefix}", "{bar:24}") };
+    let template = if known {
+        format!("{name} {gauge} {{pos}}/{{len}} · {{per_sec}} · {{msg}} · {{eta}} left")
+    } else {
+        format!("{name} {{spinner}} {{pos}} · {{msg}} · {{elapsed}}")
+    };
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("━╸─").with_key(
+        "per_sec",
+        |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = out.write_str(&rate(state.per_sec()));
+        },
+    )
+}
+
+/// `3.1/s`, or `4.2 s each` where a step takes longer than a second.
+fn rate(per_second: f64) -> String {
+    if !per_second.is_finite() || per_second <= 0.0 {
+        "–/s".to_owned()
+    } else if per_second < 1.0 {
+        format!("{:.1} s each", 1.0 / per_second)
+    } else if per_second < 100.0 {
+        format!("{per_second:.1}/s")
+    } else {
+        format!("{per_second:.0}/s")
+    }
+}
+
+/// One line on a terminal, redrawn.
+struct Bar {
+    console: Console,
+    bar: ProgressBar,
+}
+
+impl Task for Bar {
+    fn advance(&mut self, done: u64, message: &str) {
+        self.bar.set_position(done);
+        self.bar.set_message(message.to_owned());
+    }
+
+    fn line(&mut self, text: &str) {
+        self.console.error(text);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+        self.console.bar.replace(None);
+    }
+}
+
+/// A plain line now and then.
+struct Lines {
+    console: Console,
+    name: String,
+    total: Option<u64>,
+    begun: Instant,
+    told: Option<Instant>,
+    /// The line that says that all is done has been written.
+    complete: bool,
+}
+
+impl Task for Lines {
+    fn advance(&mut self, done: u64, message: &str) {
+        let last = self.total == Some(done) && !std::mem::replace(&mut self.complete, self.total == Some(done));
+        if !last && self.told.unwrap_or(self.begun).elapsed() < EVERY {
+            return;
+        }
+        self.told = Some(Instant::now());
+        let seconds = self.begun.elapsed().as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a count of steps, shown with three digits")]
+        let per_second = done as f64 / seconds;
+        let total = self.total.map_or_else(String::new, |total| format!("/{total}"));
+        #[expect(clippy::cast_precision_loss, reason = "a count of steps, shown with three digits")]
+        let left = self.total.filter(|_| !last).map_or_else(String::new, |total| {
+            format!(", {:.0} s left", total.saturating_sub(done) as f64 / per_second)
+        });
+        let message = if message.is_empty() { String::new() } else { format!(", {message}") };
+        self.console.error(&format!("{} {done}{total}, {}{message}{left}", self.name, rate(per_second)));
+    }
+
+    fn line(&mut self, text: &str) {
+        self.console.error(text);
+    }
+}

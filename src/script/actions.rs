@@ -1,0 +1,23 @@
+//! What the script's functions do, for the command line to do the same.
+
+use std::path::Path;
+
+pub use super::bind::audio::{CorpusValue, describe as describe_corpus, open};
+pub use super::bind::generate::{Takes, draw};
+pub use super::bind::model::{ModelValue, load, load_with_manifest};
+pub use super::bind::train::{RunValue, describe as describe_evaluation, resume, score_model, train_model};
+
+use super::fault::Fault;
+
+/// Makes `folder` and finds it writable, before long work goes into what it will hold.
+///
+/// # Errors
+/// What the system says.
+pub fn check_writable(folder: &Path) -> Result<(), Fault> {
+    let refused = |error: std::io::Error| {
+        Fault::new(format!("cannot write into {}: {error}", folder.display()))
+            .with_hint("choose a folder that you may write to")
+    };
+    std::fs::create_dir_all(folder).map_err(refused)?;
+    tempfile::tempfile_in(folder).map(drop).map_err(refused)
+}

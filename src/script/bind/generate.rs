@@ -1,0 +1,261 @@
+//! `generate`: takes.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Engine, Map};
+
+use super::audio::Sound;
+use super::model::ModelValue;
+use super::{Meter, Outcome};
+use crate::audio::{SampleFormat, write_wav};
+use crate::generate::{self, GenerateConfig, LibtorchSteps, Take};
+use crate::metrics::{Frame, Row};
+use crate::options::Options;
+use crate::script::context::Context;
+use crate::script::convert;
+use crate::script::docs::{Doc, Docs};
+use crate::script::fault::Fault;
+
+/// One generated sound. Clones share it.
+#[derive(Debug, Clone)]
+pub struct TakeValue {
+    pub(crate) take: Rc<Take>,
+    pub(crate) sample_rate: u32,
+}
+
+/// What one call of `generate` returned, in its order.
+#[derive(Debug, Clone)]
+pub struct Takes(Rc<[TakeValue]>);
+
+const DOCS: &[Doc] = &[
+    Doc {
+        name: "generate",
+        of: "",
+        signature: "generate(model | run[, #{ … }]) -> Takes",
+        about: "Draws sound from a trained model, one sample at a time; of a run, its best weights. The likeliest take \
+                comes first.",
+        options: Some(GenerateConfig::fields),
+        example: "let takes = generate(load_model(run_folder), #{ seconds: 0.01, batch: 2, seed: 7 });\n\
+                  takes[0].save(out + \"/take.wav\");",
+    },
+    Doc {
+        name: "table",
+        of: "Takes",
+        signature: "takes.table() -> Frame",
+        about: "A row for each take: stream, seconds, log-likelihood in nats, bits per token, entropy in bits per token.",
+        options: None,
+        example: "",
+    },
+    Doc {
+        name: "len",
+        of: "Takes",
+        signature: "takes.len()",
+        about: "How many takes there are. `takes[i]` is one, and `for take in takes` goes through them.",
+        options: None,
+        example: "",
+    },
+    Doc {
+        name: "save",
+        of: "Takes",
+        signature: "takes.save(folder) -> array",
+        about: "Writes every take as `take-<stream>.wav`, and returns the paths.",
+        options: None,
+        example: "",
+    },
+    Doc {
+        name: "save",
+        of: "Take",
+        signature: "take.save(path[, \"float\"]) -> Take",
+        about: "Writes a 16-bit WAV file, or with \"float\" a 32-bit float one, making its folder where needed.",
+        options: None,
+        example: "",
+    },
+    Doc {
+        name: "sound",
+        of: "Take",
+        signature: "take.sound",
+        about: "The take as a Sound.",
+        options: None,
+        example: "",
+    },
+    Doc {
+        name: "log_likelihood",
+        of: "Take",
+        signature: "take.log_likelihood",
+        about: "Of what was drawn, under the model's own distribution, in nats.",
+        options: None,
+        example: "",
+    },
+    Doc {
+        name: "bits_per_token",
+        of: "Take",
+        signature: "take.bits_per_token",
+        about: "What each drawn token cost the model on average.",
+        options: None,
+        example: "",
+    },
+    Doc {
+        name: "stream",
+        of: "Take",
+        signature: "take.stream",
+        about: "Its number in the batch: the same sound, whatever the batch size.",
+        options: None,
+        example: "",
+    },
+    Doc { name: "seconds", of: "Take", signature: "take.seconds", about: "The duration.", options: None, example: "" },
+];
+
+pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
+    docs.add(DOCS);
+    let shared = Rc::clone(context);
+    engine.register_fn("generate", move |model: Dynamic| -> Outcome<Takes> {
+        let outcome = ModelValue::of(&shared, &model).and_then(|m| draw(&shared, &m, &GenerateConfig::default()));
+        shared.finish(outcome)
+    });
+    let shared = Rc::clone(context);
+    engine.register_fn("generate", move |model: Dynamic, options: Map| -> Outcome<Takes> {
+        let config = convert::options(&options)?;
+        let outcome = ModelValue::of(&shared, &model).and_then(|model| draw(&shared, &model, &config));
+        shared.finish(outcome)
+    });
+    engine
+        .register_type_with_name::<Takes>("Takes")
+        .register_iterator::<Takes>()
+        .register_fn("len", |takes: &mut Takes| i64::try_from(takes.0.len()).unwrap_or(i64::MAX))
+        .register_indexer_get(|takes: &mut Takes, index: i64| -> Outcome<TakeValue> { Ok(takes.at(index)?) })
+        .register_fn("table", |takes: &mut Takes| -> Outcome<Frame> { Ok(takes.table()?) })
+        .register_fn("save", |takes: &mut Takes, folder: &str| -> Outcome<Array> {
+            let paths = takes.save(Path::new(folder))?;
+            Ok(paths.into_iter().map(|path| path.display().to_string().into()).collect())
+        })
+        .register_fn("to_string", |takes: &mut Takes| -> Outcome<String> { Ok(takes.table()?.to_string()) })
+        .register_fn("to_debug", |takes: &mut Takes| -> Outcome<String> { Ok(takes.table()?.to_string()) });
+    one(engine);
+}
+
+fn one(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<TakeValue>("Take")
+        .register_get("log_likelihood", |take: &mut TakeValue| take.take.log_likelihood)
+        .register_get("bits_per_token", |take: &mut TakeValue| take.take.bits_per_token())
+        .register_get("stream", |take: &mut TakeValue| i64::try_from(take.take.stream).unwrap_or(i64::MAX))
+        .register_get("seconds", |take: &mut TakeValue| take.sound().seconds())
+        .register_get("sound", |take: &mut TakeValue| take.sound())
+        .register_fn("save", |take: TakeValue, path: &str| -> Outcome<TakeValue> {
+            take.save(Path::new(path), SampleFormat::Pcm16)?;
+            Ok(take)
+        })
+        .register_fn("save", |take: TakeValue, path: &str, format: &str| -> Outcome<TakeValue> {
+            take.save(Path::new(path), wav_format(format)?)?;
+            Ok(take)
+        })
+        .register_fn("to_string", |take: &mut TakeValue| take.describe())
+        .register_fn("to_debug", |take: &mut TakeValue| take.describe());
+}
+
+/// Draws takes from a trained model.
+///
+/// # Errors
+/// For a model without weights, options out of range, or a prompt that cannot be read.
+pub fn draw(context: &Context, model: &ModelValue, config: &GenerateConfig) -> Result<Takes, Fault> {
+    let trained = model.weights()?;
+    let sound = trained.sound;
+    let prompt = match &config.prompt {
+        Some(path) => sound.prompt(path, config.prompt_seconds)?,
+        None => Vec::new(),
+    };
+    config.validate()?;
+    let mut engine = LibtorchSteps::new(&trained.model, config.batch)?;
+    let mut meter = Meter::new(context, "generating");
+    let rate = f64::from(sound.sample_rate);
+    let mut progress = |done: usize, total: usize| {
+        // A line for every sample would cost more than the sample.
+        if done % 64 == 0 || done == total {
+            #[expect(clippy::cast_precision_loss, reason = "a count of samples stays far below 2^53")]
+            meter.advance(done as u64, total as u64, &format!("{:.2} s of sound", done as f64 / rate));
+        }
+    };
+    let takes = generate::generate(&mut engine, config, &sound, &prompt, &context.interrupt, &mut progress)?;
+    let value = |take| TakeValue { take: Rc::new(take), sample_rate: sound.sample_rate };
+    Ok(Takes(takes.into_iter().map(value).collect()))
+}
+
+impl Takes {
+    fn at(&self, index: i64) -> Result<TakeValue, Fault> {
+        let found = usize::try_from(index).ok().and_then(|at| self.0.get(at));
+        found.cloned().ok_or_else(|| {
+            Fault::new(format!("there is no take {index}: there are {}", self.0.len())).with_hint("the first is take 0")
+        })
+    }
+
+    /// A row for each take.
+    ///
+    /// # Errors
+    /// When the figures make no frame.
+    pub fn table(&self) -> Result<Frame, Fault> {
+        let row = |value: &TakeValue| {
+            #[expect(clippy::cast_precision_loss, reason = "a count of samples stays far below 2^53")]
+            let drawn = value.take.drawn().len().max(1) as f64;
+            Row::new()
+                .with("stream", value.take.stream)
+                .with("seconds", value.sound().seconds())
+                .with("log_likelihood", value.take.log_likelihood)
+                .with("bits_per_token", value.take.bits_per_token())
+                .with("entropy_bits", value.take.entropy / std::f64::consts::LN_2 / drawn)
+        };
+        Ok(Frame::from_rows(&self.0.iter().map(row).collect::<Vec<_>>())?)
+    }
+
+    /// Writes every take into `folder`, and returns their paths.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn save(&self, folder: &Path) -> Result<Vec<PathBuf>, Fault> {
+        let save = |value: &TakeValue| {
+            let path = folder.join(format!("take-{}.wav", value.take.stream));
+            value.save(&path, SampleFormat::Pcm16)?;
+            Ok(path)
+        };
+        self.0.iter().map(save).collect()
+    }
+}
+
+impl IntoIterator for Takes {
+    type Item = TakeValue;
+    type IntoIter = std::vec::IntoIter<TakeValue>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.to_vec().into_iter()
+    }
+}
+
+impl TakeValue {
+    /// The take as a sound.
+    pub(crate) fn sound(&self) -> Sound {
+        let name = format!("take {}", self.take.stream);
+        Sound { name, samples: self.take.wave.as_slice().into(), sample_rate: self.sample_rate }
+    }
+
+    fn save(&self, path: &Path, format: SampleFormat) -> Result<(), Fault> {
+        super::make_folder(path)?;
+        Ok(write_wav(path, &self.take.wave, self.sample_rate, format)?)
+    }
+
+    fn describe(&self) -> String {
+        let Take { stream, log_likelihood, .. } = &*self.take;
+        let seconds = self.sound().seconds();
+        format!(
+            "Take {stream}: {seconds:.2} s, log-likelihood {log_likelihood:.1}, {:.3} bits per token",
+            self.take.bits_per_token()
+        )
+    }
+}
+
+fn wav_format(name: &str) -> Result<SampleFormat, Fault> {
+    match name {
+        "pcm16" => Ok(SampleFormat::Pcm16),
+        "float" => Ok(SampleFormat::Float32),
+        _ => Err(Fault::new(format!("unknown WAV format `{name}`")).with_hint("\"pcm16\" or \"float\"")),
+    }
+}

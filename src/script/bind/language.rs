@@ -1,0 +1,68 @@
+//! What belongs to no room: parameters, help, faults that a script caught.
+
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Engine, EvalAltResult, NativeCallContext};
+
+use crate::script::context::Context;
+use crate::script::docs::{Doc, Docs};
+use crate::script::fault::Fault;
+
+const DOCS: &[Doc] = &[
+    Doc {
+        name: "param",
+        of: "",
+        signature: "param(name, default) -> value",
+        about: "A value that `wasabi run FILE --set name=value` can change. What is given is read as the default's \
+                type: number, text, bool, array or map.",
+        options: None,
+        example: "let steps = param(\"steps\", 900);",
+    },
+    Doc {
+        name: "print",
+        of: "",
+        signature: "print(value)",
+        about: "Prints a value: a frame as a table, text as it is.",
+        options: None,
+        example: "print(`two and two is ${2 + 2}`);",
+    },
+    Doc {
+        name: "repeat",
+        of: "",
+        signature: "repeat(n, [block, …]) -> array",
+        about: "The array n times over, as one array.",
+        options: None,
+        example: "print(repeat(2, [1, 2]));   // [1, 2, 1, 2]",
+    },
+];
+
+pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
+    docs.add(DOCS);
+    let shared = Rc::clone(context);
+    engine.register_fn(
+        "param",
+        move |call: NativeCallContext<'_>, name: &str, default: Dynamic| -> Result<Dynamic, Box<EvalAltResult>> {
+            Ok(shared.params.borrow_mut().get(call.engine(), name, default)?)
+        },
+    );
+    engine.register_fn("repeat", repeat);
+    engine
+        .register_type_with_name::<Fault>("Fault")
+        .register_get("message", |fault: &mut Fault| fault.message.clone())
+        .register_get("hint", |fault: &mut Fault| fault.hint.clone().unwrap_or_default())
+        .register_fn("to_string", |fault: &mut Fault| fault.message.clone())
+        .register_fn("to_debug", |fault: &mut Fault| fault.message.clone());
+}
+
+/// The most elements that [`repeat`] makes: a network deeper than this is a slip of the finger.
+const MOST: usize = 4096;
+
+fn repeat(times: i64, blocks: Array) -> Result<Array, Box<EvalAltResult>> {
+    let count = usize::try_from(times).ok().filter(|times| times.saturating_mul(blocks.len()) <= MOST);
+    let Some(count) = count else {
+        return Err(Fault::new(format!("`repeat` was asked for {times} × {} blocks", blocks.len()))
+            .with_hint(format!("0 to {MOST} blocks in all"))
+            .into());
+    };
+    Ok(std::iter::repeat_n(blocks, count).flatten().collect())
+}

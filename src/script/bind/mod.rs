@@ -1,0 +1,80 @@
+//! The rooms as a script sees them: one file for each, with the values, functions and docs that it adds.
+
+pub(crate) mod audio;
+pub(crate) mod generate;
+mod language;
+mod meter;
+mod metrics;
+pub(crate) mod model;
+mod plot;
+mod schedule;
+pub(crate) mod train;
+
+use std::path::Path;
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Engine, EvalAltResult};
+use serde_json::Value;
+
+use super::context::Context;
+use super::convert::type_word;
+use super::docs::Docs;
+use super::fault::Fault;
+use crate::model::TierSpec;
+use crate::train::Schedule;
+use meter::Meter;
+
+/// What a binding that can fail returns.
+type Outcome<T> = Result<T, Box<EvalAltResult>>;
+
+/// Adds every room to `engine`, and what there is to say about it to `docs`.
+pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
+    language::register(engine, docs, context);
+    audio::register(engine, docs, context);
+    model::register(engine, docs, context);
+    schedule::register(engine, docs);
+    train::register(engine, docs, context);
+    generate::register(engine, docs, context);
+    metrics::register(engine, docs);
+    plot::register(engine, docs);
+}
+
+/// The JSON form of a value of ours that has one: a schedule, a composition.
+pub(super) fn as_json(value: &Dynamic) -> Option<Value> {
+    if let Some(schedule) = value.read_lock::<Schedule>() {
+        return serde_json::to_value(&*schedule).ok();
+    }
+    value.read_lock::<TierSpec>().and_then(|tier| serde_json::to_value(&*tier).ok())
+}
+
+/// A count that a script gave as an integer.
+fn count(found: i64, what: &str) -> Result<usize, Fault> {
+    usize::try_from(found).map_err(|_| Fault::new(format!("{what} is {found}, but must be 0 or more")))
+}
+
+/// A real that a script gave as an integer or a real.
+fn real(found: &Dynamic, what: &str) -> Result<f64, Fault> {
+    #[expect(clippy::cast_precision_loss, reason = "Rhai itself widens so")]
+    let widened = found.as_int().map(|integer| integer as f64);
+    widened
+        .or_else(|_| found.as_float())
+        .map_err(|_| Fault::new(format!("{what} is {}, but must be a number", type_word(found.type_name()))))
+}
+
+/// An array of texts.
+fn texts(found: &Array, what: &str) -> Result<Vec<String>, Fault> {
+    let text = |item: &Dynamic| {
+        let wrong = || Fault::new(format!("{what} holds {}, but must hold texts only", type_word(item.type_name())));
+        item.as_immutable_string_ref().map(|text| text.to_string()).map_err(|_| wrong())
+    };
+    found.iter().map(text).collect()
+}
+
+/// Makes the folder that `path` will lie in.
+fn make_folder(path: &Path) -> Result<(), Fault> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Fault::new(format!("cannot make the folder {}: {error}", folder.display()))
+            .with_hint("choose a folder that you may write to")
+    })
+}

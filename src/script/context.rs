@@ -1,0 +1,55 @@
+//! What every binding shares: who listens, who may interrupt, where tensors live, what `--set` gave.
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::rc::Rc;
+
+use rhai::{Dynamic, EvalAltResult, Position};
+
+use super::fault::Fault;
+use super::host::Host;
+use super::params::Params;
+use crate::device::Selection;
+use crate::interrupt::Interrupt;
+
+/// The outside, as bindings see it.
+pub struct Context {
+    /// Prints, and watches long work.
+    pub host: Rc<dyn Host>,
+    /// Asks long work to stop.
+    pub interrupt: Interrupt,
+    /// Where models are built.
+    pub device: Selection,
+    /// What `--set` gave.
+    pub params: RefCell<Params>,
+    /// The run that an interrupt cut short, for whoever handles the interrupt.
+    pub unfinished: RefCell<Option<Dynamic>>,
+}
+
+impl Context {
+    /// A context for `host` with nothing set, on `device`.
+    #[must_use]
+    pub fn new(host: Rc<dyn Host>, interrupt: Interrupt, device: Selection) -> Self {
+        Self { host, interrupt, device, params: RefCell::default(), unfinished: RefCell::default() }
+    }
+
+    /// A room's error as Rhai's: an interrupt when that is why the room gave up.
+    pub(super) fn raise(&self, fault: impl Into<Fault>) -> Box<EvalAltResult> {
+        if self.interrupt.is_set() { interrupted() } else { fault.into().into() }
+    }
+
+    /// What a room answered, as a binding returns it.
+    pub(super) fn finish<T>(&self, outcome: Result<T, Fault>) -> Result<T, Box<EvalAltResult>> {
+        outcome.map_err(|fault| self.raise(fault))
+    }
+}
+
+/// Ends the evaluation without a `catch` being able to hold it.
+pub(super) fn interrupted() -> Box<EvalAltResult> {
+    EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into()
+}
+
+/// Any error of the standard library's kind as a fault with a hint of our own.
+pub(super) fn plain(error: &dyn Error, hint: Option<&str>) -> Fault {
+    Fault::of(error, hint.map(str::to_owned))
+}

@@ -1,0 +1,238 @@
+//! From Rhai's errors to diagnostics: the innermost place, the calls that led there, and the name that was meant.
+
+use rhai::{EvalAltResult, ParseErrorType, Position};
+
+use super::convert::type_word;
+use super::diagnostic::{Diagnostic, Mark};
+use super::docs::Docs;
+use super::fault::Fault;
+use super::source::Source;
+use crate::options::nearest;
+
+/// What an explanation may look at.
+pub(super) struct Known<'a> {
+    /// The text that was evaluated.
+    pub source: &'a Source,
+    /// Our own functions.
+    pub docs: &'a Docs,
+    /// Every function that can be called, Rhai's and the script's own among them.
+    pub functions: Vec<String>,
+    /// Every variable in reach.
+    pub variables: Vec<String>,
+}
+
+impl Known<'_> {
+    /// The diagnostic for `error`.
+    pub(super) fn explain(&self, error: &EvalAltResult) -> Diagnostic {
+        let mut calls = Vec::new();
+        let mut source = self.source.clone();
+        let mut inner = error;
+        loop {
+            match inner {
+                EvalAltResult::ErrorInFunctionCall(name, from, next, position) => {
+                    let label = if name.starts_with("anon$") {
+                        "in this call of a closure".to_owned()
+                    } else {
+                        format!("in this call of `{name}`")
+                    };
+                    calls.extend(mark(&source, *position).map(|mark| Mark { label: Some(label), ..mark }));
+                    source = self.source_of(&source, from);
+                    inner = next.as_ref();
+                }
+                EvalAltResult::ErrorInModule(name, next, position) => {
+                    let label = Some("imported here".to_owned());
+                    calls.extend(mark(&source, *position).map(|mark| Mark { label, ..mark }));
+                    source = self.source_of(&source, name);
+                    inner = next.as_ref();
+                }
+                _ => break,
+            }
+        }
+        calls.reverse();
+        calls.truncate(4); // a deep recursion says the same thing many times
+        let mut diagnostic = match inner {
+            EvalAltResult::ErrorParsing(ParseErrorType::VariableUndefined(name), _)
+            | EvalAltResult::ErrorVariableNotFound(name, _) => self.unknown_variable(name, inner.position()),
+            other => self.describe(other),
+        };
+        let position = inner.position();
+        let option = match inner {
+            EvalAltResult::ErrorRuntime(value, _) => value.read_lock::<Fault>().and_then(|fault| fault.option.clone()),
+            _ => None,
+        };
+        let call = mark(&source, position);
+        let at_option = option.and_then(|key| source.option(position, &key));
+        diagnostic.mark = match (at_option, call) {
+            (Some(span), Some(call)) => {
+                calls.insert(0, Mark { label: None, ..call });
+                Some(Mark { source, span, label: None })
+            }
+            (_, call) => call,
+        };
+        diagnostic.calls = calls;
+        diagnostic
+    }
+
+    /// The source called `name`: the one at hand, or a module's file.
+    fn source_of(&self, at_hand: &Source, name: &str) -> Source {
+        if name.is_empty() || name == at_hand.name() {
+            return at_hand.clone();
+        }
+        if name == self.source.name() {
+            return self.source.clone();
+        }
+        std::fs::read_to_string(name).map_or_else(|_| at_hand.clone(), |text| Source::new(name, &text))
+    }
+
+    fn describe(&self, error: &EvalAltResult) -> Diagnostic {
+        use EvalAltResult as E;
+        match error {
+            E::ErrorRuntime(value, _) => match value.read_lock::<Fault>() {
+                Some(fault) => with_hint(Diagnostic::new(&fault.message), fault.hint.clone()),
+                None if value.is_unit() => Diagnostic::new("the script threw an error"),
+                None => Diagnostic::new(value.to_string()),
+            },
+            E::ErrorParsing(kind, _) => self.syntax(kind),
+            E::ErrorPropertyNotFound(name, _) => Diagnostic::new(format!("the map has no `{name}`"))
+                .with_hint(format!("`\"{name}\" in map` asks whether it has")),
+            E::ErrorFunctionNotFound(signature, _) => self.unknown_function(signature),
+            E::ErrorDotExpr(text, _) => self.unknown_property(text),
+            E::ErrorMismatchDataType(needed, found, _) if needed.is_empty() => {
+                Diagnostic::new(format!("a {} cannot be used here", type_word(found)))
+            }
+            E::ErrorMismatchDataType(needed, found, _) | E::ErrorMismatchOutputType(needed, found, _) => {
+                Diagnostic::new(format!("expected {}, found {}", type_word(needed), type_word(found)))
+            }
+            E::ErrorModuleNotFound(name, _) => Diagnostic::new(format!("module `{name}` was not found"))
+                .with_hint("modules are files ending in .rhai, looked for beside the script"),
+            E::ErrorIndexingType(name, _) => Diagnostic::new(format!("cannot index {}", type_word(name))),
+            E::ErrorArrayBounds(length, index, _) => {
+                Diagnostic::new(format!("index {index} is outside an array of {length}"))
+            }
+            E::ErrorStringBounds(length, index, _) => {
+                Diagnostic::new(format!("index {index} is outside a text of {length} characters"))
+            }
+            E::ErrorFor(_) => Diagnostic::new("`for` needs something to go through: an array, a range, a map or takes"),
+            E::ErrorStackOverflow(_) => Diagnostic::new("functions call each other too deeply")
+                .with_hint("a recursion without an end? 64 nested calls are the limit"),
+            E::ErrorAssignmentToConstant(name, _) => {
+                Diagnostic::new(format!("`{name}` is a constant and cannot be assigned"))
+                    .with_hint("declare it with `let` to change it")
+            }
+            E::ErrorTerminated(..) => Diagnostic::interrupted("stopped as asked"),
+            other => {
+                let mut bare = other.to_string();
+                if let Some(at) = bare.rfind(" (line ") {
+                    bare.truncate(at);
+                }
+                Diagnostic::new(lower_first(&bare))
+            }
+        }
+    }
+
+    fn syntax(&self, kind: &ParseErrorType) -> Diagnostic {
+        use ParseErrorType as P;
+        match kind {
+            P::UnexpectedEOF => Diagnostic::new("the script ends in the middle of something")
+                .with_hint("is a bracket, a quote or an expression unfinished?"),
+            P::MissingToken(token, purpose) => {
+                Diagnostic::new(format!("expected `{token}` {}", lower_first(purpose).trim_end_matches('.')))
+            }
+            P::ExprTooDeep => {
+                Diagnostic::new("this expression is nested too deeply").with_hint("give its parts names with `let`")
+            }
+            P::Reserved(name) => Diagnostic::new(format!("`{name}` is a reserved word and cannot be a name")),
+            other => Diagnostic::new(lower_first(&other.to_string())),
+        }
+    }
+
+    fn unknown_variable(&self, name: &str, position: Position) -> Diagnostic {
+        let unknown = Diagnostic::new(format!("unknown variable `{name}`"));
+        if self.functions.iter().any(|known| known == name) {
+            return unknown.with_hint(format!("`{name}` is a function: call it as `{name}(…)`"));
+        }
+        let introduced = self.source.introduced();
+        let exists = self.variables.iter().chain(&introduced).any(|known| known == name);
+        if exists && self.source.is_in_function(position) {
+            return unknown.with_hint(format!("a function sees only its parameters: pass `{name}` as an argument"));
+        }
+        let names = self.variables.iter().chain(&introduced).map(String::as_str).filter(|known| *known != name);
+        match near(name, names).or_else(|| near(name, self.functions.iter().map(String::as_str))) {
+            Some(meant) => unknown.with_hint(format!("did you mean `{meant}`?")),
+            None => unknown.with_hint(format!("introduce it first: `let {name} = …;`")),
+        }
+    }
+
+    /// `signature` as Rhai gives it: `tier (i64, map)`.
+    fn unknown_function(&self, signature: &str) -> Diagnostic {
+        let (name, arguments) = match signature.split_once(" (") {
+            Some((name, rest)) => (name, rest.trim_end_matches(')')),
+            None => (signature, ""),
+        };
+        let found: Vec<&str> = arguments.split(", ").filter(|word| !word.is_empty()).map(type_word).collect();
+        let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+        if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+            return Diagnostic::new(format!("`{name}` has no meaning between {}", found.replace(", ", " and ")));
+        }
+        let usages: Vec<&str> = self.docs.named(name).map(|doc| doc.signature).collect();
+        if !usages.is_empty() {
+            let wrong = Diagnostic::new(format!("`{name}` cannot be called with ({found})"));
+            return usages.iter().fold(wrong, |wrong, usage| wrong.with_hint(format!("call it as {usage}")));
+        }
+        if self.functions.iter().any(|known| known == name) {
+            return Diagnostic::new(format!("`{name}` cannot be called with ({found})"));
+        }
+        let unknown = Diagnostic::new(format!("unknown function `{name}`"));
+        if self.variables.iter().any(|known| known == name) {
+            return unknown.with_hint(format!("`{name}` is a variable that holds no function"));
+        }
+        match near(name, self.docs.iter().map(|doc| doc.name).chain(self.functions.iter().map(String::as_str))) {
+            Some(meant) => unknown.with_hint(format!("did you mean `{meant}`?")),
+            None => unknown.with_hint("`help` lists the functions there are"),
+        }
+    }
+
+    /// `text` as Rhai gives it: `Unknown property 'x' - a getter is not registered for type 'Run'`.
+    fn unknown_property(&self, text: &str) -> Diagnostic {
+        let mut quoted = text.split('\'').skip(1).step_by(2);
+        let (Some(name), Some(of)) = (quoted.next(), quoted.next()) else {
+            return Diagnostic::new(lower_first(text));
+        };
+        let of = type_word(of);
+        let unknown = Diagnostic::new(format!("{of} has no property `{name}`"));
+        let members: Vec<&str> = self.docs.members(of).collect();
+        if members.contains(&name) {
+            return unknown.with_hint(format!("`{name}` is a method: call it as `.{name}(…)`"));
+        }
+        match near(name, members.iter().copied()) {
+            Some(meant) => unknown.with_hint(format!("did you mean `{meant}`?")),
+            None if members.is_empty() => unknown,
+            None => unknown.with_hint(format!("a {of} has {}", members.join(", "))),
+        }
+    }
+}
+
+/// [`nearest`], without guessing at a single letter.
+fn near<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if typed.chars().count() < 2 { None } else { nearest(typed, known) }
+}
+
+fn with_hint(diagnostic: Diagnostic, hint: Option<String>) -> Diagnostic {
+    match hint {
+        Some(hint) => diagnostic.with_hint(hint),
+        None => diagnostic,
+    }
+}
+
+fn mark(source: &Source, position: Position) -> Option<Mark> {
+    Some(Mark { source: source.clone(), span: source.word(position)?, label: None })
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    let second_is_upper = text.chars().nth(1).is_some_and(char::is_uppercase);
+    match chars.next() {
+        Some(first) if !second_is_upper => first.to_lowercase().chain(chars).collect(),
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,122 @@
+//! What went wrong in a room, on its way through Rhai to the line that asked for it.
+
+use std::error::Error;
+
+use rhai::{Dynamic, EvalAltResult, Position};
+
+use super::diagnostic::Diagnostic;
+use crate::options::OptionError;
+
+/// A room's error as a script value: `try { … } catch (fault) { print(fault.message) }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What was found and what was needed.
+    pub message: String,
+    /// What to try next.
+    pub hint: Option<String>,
+    /// The option at fault, so that the caret can point at it.
+    pub option: Option<String>,
+}
+
+impl Fault {
+    /// A fault in the script's own words.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, option: None }
+    }
+
+    /// The same fault with what to try next.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A room's error with everything that caused it, and its hint.
+    pub(super) fn of(error: &dyn Error, hint: Option<String>) -> Self {
+        let mut message = error.to_string();
+        let mut option = None;
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            if let Some(inner) = inner.downcast_ref::<OptionError>() {
+                option = Some(inner.key.clone());
+            }
+            let text = inner.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = inner.source();
+        }
+        Self { message: plain_types(&message), hint, option }
+    }
+}
+
+impl From<OptionError> for Fault {
+    fn from(error: OptionError) -> Self {
+        Self { message: plain_types(&error.message), hint: error.hint, option: Some(error.key) }
+    }
+}
+
+impl From<Fault> for Box<EvalAltResult> {
+    fn from(fault: Fault) -> Self {
+        EvalAltResult::ErrorRuntime(Dynamic::from(fault), Position::NONE).into()
+    }
+}
+
+impl From<Fault> for Diagnostic {
+    fn from(fault: Fault) -> Self {
+        let diagnostic = Self::new(fault.message);
+        match fault.hint {
+            Some(hint) => diagnostic.with_hint(hint),
+            None => diagnostic,
+        }
+    }
+}
+
+/// A room whose errors know what to try next.
+macro_rules! faults {
+    ($($error:path),* $(,)?) => {
+        $(impl From<$error> for Fault {
+            fn from(error: $error) -> Self {
+                let hint = error.hint();
+                Self::of(&error, hint)
+            }
+        })*
+    };
+}
+
+faults!(
+    crate::audio::AudioError,
+    crate::device::DeviceError,
+    crate::generate::GenerateError,
+    crate::metrics::MetricsError,
+    crate::model::ModelError,
+    crate::plot::PlotError,
+    crate::train::ScheduleError,
+    crate::train::TrainError,
+);
+
+/// serde's words for types, in the script's words.
+fn plain_types(message: &str) -> String {
+    const WORDS: &[(&str, &str)] = &[
+        ("expected usize", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected u8", "expected a whole number below 256"),
+        ("expected i64", "expected an integer"),
+        ("expected f64", "expected a number"),
+        ("expected f32", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a string", "expected text"),
+        ("expected path string", "expected a path"),
+        ("expected a sequence", "expected an array"),
+        ("invalid type: string", "found text"),
+        ("invalid type: integer", "found the integer"),
+        ("invalid type: floating point", "found the real"),
+        ("invalid type: boolean", "found"),
+        ("invalid type: sequence", "found an array"),
+        ("invalid type: map", "found a map"),
+        ("invalid type: null", "found nothing"),
+        ("invalid value: integer", "found the integer"),
+    ];
+    WORDS.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to))
+}

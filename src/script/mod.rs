@@ -1,0 +1,30 @@
+//! What a script can say: Rhai with the rooms below bound to it, one file of [`bind`] for each room.
+//!
+//! Lives here: the engine and its limits, typed values and functions, options from maps, help, and errors that show the
+//! line, a caret, what was expected and the nearest name. Does not: read lines, print, draw progress: a [`Host`] does.
+//! May use: every room below (`audio`, `metrics`, `plot`, `model`, `train`, `generate`, `experiment`, `device`).
+
+pub mod actions;
+mod bind;
+mod check;
+mod context;
+mod convert;
+mod diagnostic;
+mod docs;
+mod engine;
+mod explain;
+mod fault;
+mod fence;
+mod host;
+pub mod lexer;
+mod params;
+mod session;
+mod source;
+
+pub use context::Context;
+pub use diagnostic::{Cause, Diagnostic, Mark};
+pub use docs::{Doc, Docs, one_line};
+pub use fault::Fault;
+pub use host::{Host, Task};
+pub use session::Session;
+pub use source::Source;

@@ -1,0 +1,137 @@
+//! The text that an error points into: a script's file, or everything typed at the prompt so far.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use rhai::Position;
+
+use super::lexer::{self, Kind};
+
+/// A named text. Clones share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    name: Rc<str>,
+    text: Rc<str>,
+}
+
+impl Source {
+    /// The text of `name`: a path, or `prompt`.
+    #[must_use]
+    pub fn new(name: &str, text: &str) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+
+    /// What to call it in front of a line number.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The bytes of the word at `position`, at most to the end of its line; None when the position is unknown.
+    pub(super) fn word(&self, position: Position) -> Option<Range<usize>> {
+        let at = self.offset(position)?;
+        let rest = &self.text[at..];
+        let word = lexer::tokens(&self.text).into_iter().find(|token| token.span.contains(&at));
+        let end = word.map_or(at + rest.chars().next().map_or(0, char::len_utf8), |token| token.span.end);
+        let line_end = at + rest.find('\n').unwrap_or(rest.len());
+        Some(at..end.min(line_end).max(at))
+    }
+
+    /// The bytes of the name of option `key` inside the call whose name is at `position`.
+    ///
+    /// The nearest such option counts: `sashimi(#{ ff: 2 })` inside another call's brackets is its own call.
+    pub(super) fn option(&self, position: Position, key: &str) -> Option<Range<usize>> {
+        let at = self.offset(position)?;
+        let tokens = lexer::tokens(&self.text);
+        let mut found: Option<(i64, Range<usize>)> = None;
+        let mut depth = 0;
+        let call = tokens.iter().filter(|token| token.kind != Kind::Comment).skip_while(|token| token.span.start < at);
+        let mut call = call.peekable();
+        while let Some(token) = call.next() {
+            depth += lexer::nesting(&self.text, token);
+            let word = &self.text[token.span.clone()];
+            if depth == 0 && word == ")" || depth < 0 || (depth == 0 && word == ";") {
+                break;
+            }
+            let names = word == key || word.trim_matches('"') == key;
+            let is_key = names && call.peek().is_some_and(|next| &self.text[next.span.clone()] == ":");
+            if is_key && found.as_ref().is_none_or(|(level, _)| depth < *level) {
+                found = Some((depth, token.span.clone()));
+            }
+        }
+        found.map(|(_, span)| span)
+    }
+
+    /// The names that the text itself introduces: variables, constants, functions' parameters.
+    pub(super) fn introduced(&self) -> Vec<String> {
+        let tokens = lexer::tokens(&self.text);
+        let word = |token: &lexer::Token| &self.text[token.span.clone()];
+        tokens
+            .windows(2)
+            .filter(|pair| matches!(word(&pair[0]), "let" | "const" | "for" | "fn" | "as"))
+            .filter(|pair| pair[1].kind == Kind::Name)
+            .map(|pair| word(&pair[1]).to_owned())
+            .collect()
+    }
+
+    /// Whether `position` lies in the body of an `fn`.
+    pub(super) fn is_in_function(&self, position: Position) -> bool {
+        let Some(at) = self.offset(position) else { return false };
+        let (mut depth, mut function) = (0, None);
+        for token in lexer::tokens(&self.text).iter().take_while(|token| token.span.start < at) {
+            let word = &self.text[token.span.clone()];
+            depth += lexer::nesting(&self.text, token);
+            match word {
+                "fn" => function = Some(depth),
+                "}" if function == Some(depth) => function = None,
+                _ => {}
+            }
+        }
+        function.is_some_and(|level| depth > level)
+    }
+
+    fn offset(&self, position: Position) -> Option<usize> {
+        let (line, column) = (position.line()?, position.position()?);
+        let start = line_start(&self.text, line)?;
+        let rest = &self.text[start..];
+        Some(rest.char_indices().nth(column - 1).map_or(self.text.len(), |(byte, _)| start + byte))
+    }
+}
+
+/// Where line `line` (from 1) of `text` begins.
+fn line_start(text: &str, line: usize) -> Option<usize> {
+    match line {
+        0 => None,
+        1 => Some(0),
+        _ => text.match_indices('\n').nth(line - 2).map(|(at, _)| at + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_found_by_line_and_column() {
+        let source = Source::new("a", "let é = 1;\nprint(é + whole);");
+        assert_eq!(source.word(Position::new(2, 11)).map(|s| source.text()[s].to_owned()).as_deref(), Some("whole"));
+        assert_eq!(source.word(Position::new(9, 1)), None);
+    }
+
+    #[test]
+    fn an_option_is_looked_for_in_its_own_call_and_no_further() {
+        let text = "train(sashimi(#{ seed: 1 }), c, #{ steps: 2 }); f(#{ lr: 1 });";
+        let source = Source::new("a", text);
+        let find = |column, key| source.option(Position::new(1, column), key).map(|span| span.start);
+        assert_eq!(find(1, "steps"), text.find("steps"));
+        assert_eq!(find(7, "seed"), text.find("seed"));
+        assert_eq!(find(7, "steps"), None, "belongs to the outer call");
+        assert_eq!(find(1, "lr"), None, "belongs to the next call");
+    }
+}
