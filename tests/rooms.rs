@@ -42,6 +42,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("console", &["repl", "cli"]),
     ("hound", &["audio"]),
     ("indicatif", &["repl", "cli"]),
+    ("libc", &["device"]),
     ("libloading", &["device"]),
     ("natord", &["audio"]),
     ("num_complex", &["audio", "ssm", "model", "generate"]),

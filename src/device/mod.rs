@@ -2,7 +2,7 @@
 //!
 //! Lives here: choosing a device by name, loading libtorch's CUDA part at run time, counting threads, and what
 //! `wasabi doctor` tells. Does not: tensors or models; printing. May use: `options`. `unsafe` is allowed in `cuda`
-//! (`dlopen`) and nowhere else.
+//! (`dlopen`) and `memory` (`mallopt`) and nowhere else.
 //!
 //! **Choose the device before any other libtorch work.** libtorch answers the question "is there CUDA?" once and
 //! remembers; its CUDA part must be loaded before the first time that anybody asks (`tch::manual_seed` asks too).
@@ -11,6 +11,7 @@
 mod cuda;
 mod doctor;
 mod error;
+mod memory;
 
 use std::fmt;
 use std::str::FromStr;
@@ -79,12 +80,14 @@ impl fmt::Display for Selection {
     }
 }
 
-/// Turns a name into libtorch's device, loading libtorch's CUDA part when a GPU may be meant.
+/// Turns a name into libtorch's device, loading libtorch's CUDA part when a GPU may be meant. The start of a program:
+/// freed memory is kept from here on, for the next step's tensors.
 ///
 /// # Errors
 /// [`DeviceError::NoCuda`] with the reason when a GPU is asked for by name and there is none,
 /// [`DeviceError::NoSuchGpu`] when the number is too high. `auto` never fails.
 pub fn open(selection: Selection) -> Result<Device, DeviceError> {
+    memory::keep_freed();
     resolve(selection, cuda)
 }
 
