@@ -29,7 +29,7 @@ fn golden_model(case: &Case, kind: Kind) -> Model {
         n_ssm: layer["n_ssm"].as_i64(),
         ..SashimiConfig::default()
     };
-    let mut model = Model::new(&sashimi.spec(), 256, Seed(1), Device::Cpu, kind).expect("the case's composition");
+    let model = Model::new(&sashimi.spec(), 256, Seed(1), Device::Cpu, kind).expect("the case's composition");
     let weights: Vec<(String, Tensor)> = case
         .tensors
         .iter()
