@@ -14,3 +14,7 @@ mod plot;
 mod rooms;
 mod setup;
 mod support;
+mod train_optim;
+mod train_run;
+mod train_schedule;
+mod train_score;

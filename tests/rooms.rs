@@ -44,8 +44,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["repl", "cli"]),
     ("libc", &["device"]),
     ("libloading", &["device"]),
-    ("natord", &["audio"]),
-    ("num_complex", &["audio", "ssm", "model", "generate"]),
     ("plotters", &["plot"]),
     ("png", &["plot"]),
     ("polars", &["metrics"]),

@@ -2,11 +2,11 @@
 
 use super::ModelError;
 use super::params::Params;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use tch::{Kind, Tensor};
 
 /// Problems listed before the rest is only counted.
-const LISTED: usize = 12;
+const LISTED: usize = 40;
 
 impl Params {
     /// Every weight and every attuned length, in the official order and under the official names. Shares storage.
@@ -41,29 +41,33 @@ impl Params {
         Ok(())
     }
 
+    /// What does not fit: misshapen and missing weights in the official order, then unknown ones by name.
     fn problems(&self, given: &HashMap<&str, &Tensor>, weights: &[(String, Tensor)]) -> Vec<String> {
         let mut problems = Vec::new();
-        let mut known: HashMap<&str, Option<Vec<i64>>> = HashMap::new();
+        let mut check = |name: &str, shape: &[i64], integer: bool| match given.get(name) {
+            None => problems.push(format!("missing: {name} {shape:?}")),
+            Some(tensor) if tensor.size() != shape || (tensor.kind() == Kind::Int64) != integer => {
+                let (found, kind) = (tensor.size(), tensor.kind());
+                let needed = if integer { "one int64" } else { "real numbers" };
+                problems.push(format!("misshapen: {name} is {found:?} ({kind:?}), but must be {shape:?} ({needed})"));
+            }
+            Some(_) => {}
+        };
         for param in &self.list {
-            known.insert(&param.name, Some(param.tensor.size()));
+            check(&param.name, &param.tensor.size(), false);
         }
         for buffer in &self.lengths {
-            known.insert(&buffer.name, None);
+            check(&buffer.name, &[], true);
         }
-        for (name, tensor) in weights {
-            match known.get(name.as_str()) {
-                None => problems.push(format!("unknown: {name} {:?}", tensor.size())),
-                Some(Some(shape)) if *shape != tensor.size() => {
-                    problems.push(format!("misshapen: {name} is {:?}, but must be {shape:?}", tensor.size()));
-                }
-                Some(None) if tensor.numel() != 1 || tensor.kind() != Kind::Int64 => {
-                    problems.push(format!("misshapen: {name} is {:?}, but must be one int64", tensor.size()));
-                }
-                Some(_) => {}
-            }
-        }
-        let names = self.list.iter().map(|param| &param.name).chain(self.lengths.iter().map(|buffer| &buffer.name));
-        problems.extend(names.filter(|name| !given.contains_key(name.as_str())).map(|name| format!("missing: {name}")));
+        let known = self.list.iter().map(|param| &param.name).chain(self.lengths.iter().map(|buffer| &buffer.name));
+        let known: HashSet<&String> = known.collect();
+        let mut unknown: Vec<String> = weights
+            .iter()
+            .filter(|(name, _)| !known.contains(name))
+            .map(|(name, tensor)| format!("unknown: {name} {:?}", tensor.size()))
+            .collect();
+        unknown.sort();
+        problems.extend(unknown);
         problems
     }
 }
