@@ -42,11 +42,15 @@ impl Names<'_> {
 
     fn unknown(&self, source: &Source, token: &Token, name: &str) -> Diagnostic {
         let names = self.docs.iter().map(|doc| doc.name).chain(self.functions.iter().map(String::as_str));
-        let hint = match nearest(name, names) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "`help` lists the functions there are".to_owned(),
+        let mut unknown = match self.docs.named(name).next() {
+            Some(_) => Diagnostic::new(format!("`{name}` is a property and cannot be called"))
+                .with_hint(format!("write `.{name}` without brackets")),
+            None => {
+                let meant = nearest(name, names).map(|near| format!("did you mean `{near}`?"));
+                let hint = meant.unwrap_or_else(|| "`help` lists the functions there are".to_owned());
+                Diagnostic::new(format!("unknown function `{name}`")).with_hint(hint)
+            }
         };
-        let mut unknown = Diagnostic::new(format!("unknown function `{name}`")).with_hint(hint);
         unknown.mark = Some(Mark { source: source.clone(), span: token.span.clone(), label: None });
         unknown
     }

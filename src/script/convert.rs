@@ -17,7 +17,7 @@ pub(super) fn settings(map: &Map, owner: &str) -> Result<serde_json::Map<String,
     let setting = |key: &str, value: &Dynamic| match json(value) {
         Ok(value) => Ok((key.to_owned(), value)),
         Err(found) => {
-            let fault = Fault::new(format!("option `{key}` of {owner} cannot be a {found}"));
+            let fault = Fault::new(format!("option `{key}` of {owner} cannot be {found}"));
             Err(Fault { option: Some(key.to_owned()), ..fault })
         }
     };
@@ -35,7 +35,7 @@ pub(super) fn json(value: &Dynamic) -> Result<Value, String> {
     if let Ok(map) = value.as_map_ref() {
         return map.iter().map(|(key, value)| Ok((key.to_string(), json(value)?))).collect();
     }
-    plain(value).ok_or_else(|| type_word(value.type_name()).to_owned())
+    plain(value).ok_or_else(|| a_type(value.type_name()))
 }
 
 fn plain(value: &Dynamic) -> Option<Value> {
@@ -52,9 +52,23 @@ fn plain(value: &Dynamic) -> Option<Value> {
     }
 }
 
+/// The same with its article: `an integer`, `a Model`, `text`.
+pub(super) fn a_type(name: &str) -> String {
+    match type_word(name) {
+        word @ ("text" | "nothing" | "Takes") => word.to_owned(),
+        word if word.starts_with(['a', 'i', 'E']) => format!("an {word}"),
+        word => format!("a {word}"),
+    }
+}
+
 /// Rhai's name for a type in the words of a script author.
 pub(super) fn type_word(name: &str) -> &str {
-    match name.rsplit("::").next().unwrap_or(name) {
+    match name.rsplit("::").next().unwrap_or(name).trim_end_matches('>') {
+        "ModelValue" => "Model",
+        "RunValue" => "Run",
+        "TakeValue" => "Take",
+        "TierSpec" => "Tier",
+        "BlockSpec" => "Block",
         "i64" => "integer",
         "f64" => "real",
         "string" | "&str" | "ImmutableString" | "String" | "&str | ImmutableString | String" => "text",

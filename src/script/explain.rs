@@ -2,7 +2,7 @@
 
 use rhai::{EvalAltResult, ParseErrorType, Position};
 
-use super::convert::type_word;
+use super::convert::{a_type, type_word};
 use super::diagnostic::{Diagnostic, Mark};
 use super::docs::Docs;
 use super::fault::Fault;
@@ -98,14 +98,14 @@ impl Known<'_> {
             E::ErrorFunctionNotFound(signature, _) => self.unknown_function(signature),
             E::ErrorDotExpr(text, _) => self.unknown_property(text),
             E::ErrorMismatchDataType(needed, found, _) if needed.is_empty() => {
-                Diagnostic::new(format!("a {} cannot be used here", type_word(found)))
+                Diagnostic::new(format!("{} cannot be used here", a_type(found)))
             }
             E::ErrorMismatchDataType(needed, found, _) | E::ErrorMismatchOutputType(needed, found, _) => {
-                Diagnostic::new(format!("expected {}, found {}", type_word(needed), type_word(found)))
+                Diagnostic::new(format!("expected {}, found {}", a_type(needed), a_type(found)))
             }
             E::ErrorModuleNotFound(name, _) => Diagnostic::new(format!("module `{name}` was not found"))
                 .with_hint("modules are files ending in .rhai, looked for beside the script"),
-            E::ErrorIndexingType(name, _) => Diagnostic::new(format!("cannot index {}", type_word(name))),
+            E::ErrorIndexingType(name, _) => Diagnostic::new(format!("cannot index {}", a_type(name))),
             E::ErrorArrayBounds(length, index, _) => {
                 Diagnostic::new(format!("index {index} is outside an array of {length}"))
             }
@@ -136,7 +136,9 @@ impl Known<'_> {
             P::UnexpectedEOF => Diagnostic::new("the script ends in the middle of something")
                 .with_hint("is a bracket, a quote or an expression unfinished?"),
             P::MissingToken(token, purpose) => {
-                Diagnostic::new(format!("expected `{token}` {}", lower_first(purpose).trim_end_matches('.')))
+                let missing =
+                    Diagnostic::new(format!("expected `{token}` {}", lower_first(purpose).trim_end_matches('.')));
+                if token == ";" { missing.with_hint("does the line above end with a `;`?") } else { missing }
             }
             P::ExprTooDeep => {
                 Diagnostic::new("this expression is nested too deeply").with_hint("give its parts names with `let`")
@@ -199,7 +201,7 @@ impl Known<'_> {
             return Diagnostic::new(lower_first(text));
         };
         let of = type_word(of);
-        let unknown = Diagnostic::new(format!("{of} has no property `{name}`"));
+        let unknown = Diagnostic::new(format!("{} has no property `{name}`", a_type(of)));
         let members: Vec<&str> = self.docs.members(of).collect();
         if members.contains(&name) {
             return unknown.with_hint(format!("`{name}` is a method: call it as `.{name}(…)`"));
@@ -207,7 +209,7 @@ impl Known<'_> {
         match near(name, members.iter().copied()) {
             Some(meant) => unknown.with_hint(format!("did you mean `{meant}`?")),
             None if members.is_empty() => unknown,
-            None => unknown.with_hint(format!("a {of} has {}", members.join(", "))),
+            None => unknown.with_hint(format!("it has {}", members.join(", "))),
         }
     }
 }

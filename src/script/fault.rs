@@ -5,7 +5,7 @@ use std::error::Error;
 use rhai::{Dynamic, EvalAltResult, Position};
 
 use super::diagnostic::Diagnostic;
-use crate::options::OptionError;
+use crate::options::{OptionError, nearest};
 
 /// A room's error as a script value: `try { … } catch (fault) { print(fault.message) }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +35,16 @@ impl Fault {
     pub(super) fn of(error: &dyn Error, hint: Option<String>) -> Self {
         let mut message = error.to_string();
         let mut option = None;
+        let mut hint = hint;
         let mut cause = error.source();
         while let Some(inner) = cause {
             if let Some(inner) = inner.downcast_ref::<OptionError>() {
                 option = Some(inner.key.clone());
+                if let Some((plain, meant)) = variants(&inner.message) {
+                    message = message.replace(&inner.message, &plain);
+                    hint = meant.or(hint);
+                    break;
+                }
             }
             let text = inner.to_string();
             if !message.contains(&text) {
@@ -52,7 +58,11 @@ impl Fault {
 
 impl From<OptionError> for Fault {
     fn from(error: OptionError) -> Self {
-        Self { message: plain_types(&error.message), hint: error.hint, option: Some(error.key) }
+        let (message, hint) = match variants(&error.message) {
+            Some((message, meant)) => (message, meant.or(error.hint)),
+            None => (plain_types(&error.message), error.hint),
+        };
+        Self { message, hint, option: Some(error.key) }
     }
 }
 
@@ -95,6 +105,16 @@ faults!(
     crate::train::TrainError,
 );
 
+/// A closed set's complaint in a person's words: `…: unknown variant X, expected one of A, B`, and the nearest of them.
+fn variants(message: &str) -> Option<(String, Option<String>)> {
+    let (before, after) = message.split_once(": unknown variant `")?;
+    let (typed, expected) = after.split_once("`, expected ")?;
+    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    let list = known.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let meant = nearest(typed, known).map(|name| format!("did you mean \"{name}\"?"));
+    Some((format!("{before}; there are {list}"), meant))
+}
+
 /// serde's words for types, in the script's words.
 fn plain_types(message: &str) -> String {
     const WORDS: &[(&str, &str)] = &[
@@ -118,5 +138,10 @@ fn plain_types(message: &str) -> String {
         ("invalid type: null", "found nothing"),
         ("invalid value: integer", "found the integer"),
     ];
-    WORDS.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to))
+    let plain = WORDS.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
+    // What was found stands before it already.
+    match (plain.split_once(": found "), plain.rsplit_once(", expected ")) {
+        (Some((before, _)), Some((_, needed))) => format!("{before}: expected {needed}"),
+        _ => plain,
+    }
 }

@@ -62,7 +62,7 @@ impl Session {
         bind::register(&mut engine, &mut docs, &context);
         let mut callable: Vec<String> = engine.gen_fn_signatures(true).iter().map(|text| name_of(text)).collect();
         callable.extend(BUILT_IN.iter().map(|name| (*name).to_owned()));
-        callable.retain(|name| name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !name.contains('$'));
+        callable.retain(|name| is_name(name));
         callable.sort();
         callable.dedup();
         Self { engine, docs, scope: Scope::new(), functions: AST::empty(), typed: String::new(), context, callable }
@@ -135,6 +135,16 @@ impl Session {
         &self.context
     }
 
+    /// The functions that wasabi adds to the language.
+    #[must_use]
+    pub fn own_functions(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.engine.gen_fn_signatures(false).iter().map(|text| name_of(text)).collect();
+        names.retain(|name| is_name(name) && !matches!(name.as_str(), "to_string" | "to_debug"));
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Every name that can begin an expression: functions, then variables.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
@@ -194,6 +204,11 @@ impl Session {
         let shown = fenced(|| self.engine.eval_with_scope::<String>(&mut scope, source.text()))?;
         shown.map_err(|error| self.explain(&source, &error))
     }
+}
+
+/// Whether a function can be called by this name: operators and the accessors of properties cannot.
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !name.contains('$')
 }
 
 /// The name in a signature such as `max(x: i64, y: i64) -> i64`.

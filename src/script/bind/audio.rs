@@ -11,7 +11,7 @@ use crate::audio::{AudioError, Corpus, CorpusConfig, Part, SampleFormat, load_mo
 use crate::metrics::{Frame, MetricsError, Row};
 use crate::options::Options;
 use crate::script::context::Context;
-use crate::script::convert::{self, type_word};
+use crate::script::convert::{self, a_type};
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
 
@@ -213,7 +213,7 @@ impl Sound {
             return Ok(take.sound());
         }
         value.clone().try_cast::<Self>().ok_or_else(|| {
-            Fault::new(format!("a sound was needed, but {} was found", type_word(value.type_name())))
+            Fault::new(format!("a sound was needed, but {} was found", a_type(value.type_name())))
                 .with_hint("audio(path) is one, and so is a take: generate(…)[0]")
         })
     }

@@ -185,7 +185,8 @@ impl Takes {
     fn at(&self, index: i64) -> Result<TakeValue, Fault> {
         let found = usize::try_from(index).ok().and_then(|at| self.0.get(at));
         found.cloned().ok_or_else(|| {
-            Fault::new(format!("there is no take {index}: there are {}", self.0.len())).with_hint("the first is take 0")
+            Fault::new(format!("there is no take {index}: the last is {}", self.0.len().saturating_sub(1)))
+                .with_hint("the first is take 0")
         })
     }
 

@@ -6,7 +6,7 @@ use rhai::{Array, Dynamic, Engine};
 
 use super::{Outcome, count, texts};
 use crate::metrics::{Frame, LOG_NAME, Row, Value, read_log};
-use crate::script::convert::type_word;
+use crate::script::convert::a_type;
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
 
@@ -209,7 +209,7 @@ fn from_rows(names: &Array, rows: &Array) -> Result<FrameValue, Fault> {
 }
 
 fn not_a_row(at: usize, found: &str, needed: &str) -> Fault {
-    Fault::new(format!("row {at} of the table is {}, but must be {needed}", type_word(found)))
+    Fault::new(format!("row {at} of the table is {}, but must be {needed}", a_type(found)))
 }
 
 /// `_holder` keeps the lock that the values are borrowed from.
@@ -224,7 +224,7 @@ fn cells<'a, T>(at: usize, values: impl Iterator<Item = (&'a str, &'a Dynamic)>,
         } else if let Ok(text) = value.as_immutable_string_ref() {
             text.to_string().into()
         } else {
-            let found = type_word(value.type_name());
+            let found = a_type(value.type_name());
             return Err(Fault::new(format!(
                 "column `{name}` of row {at} is {found}, but must be a number, text or bool"
             )));

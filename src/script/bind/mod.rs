@@ -17,7 +17,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult};
 use serde_json::Value;
 
 use super::context::Context;
-use super::convert::type_word;
+use super::convert::a_type;
 use super::docs::Docs;
 use super::fault::Fault;
 use crate::model::TierSpec;
@@ -36,7 +36,7 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
     train::register(engine, docs, context);
     generate::register(engine, docs, context);
     metrics::register(engine, docs);
-    plot::register(engine, docs);
+    plot::register(engine, docs, context);
 }
 
 /// The JSON form of a value of ours that has one: a schedule, a composition.
@@ -58,13 +58,13 @@ fn real(found: &Dynamic, what: &str) -> Result<f64, Fault> {
     let widened = found.as_int().map(|integer| integer as f64);
     widened
         .or_else(|_| found.as_float())
-        .map_err(|_| Fault::new(format!("{what} is {}, but must be a number", type_word(found.type_name()))))
+        .map_err(|_| Fault::new(format!("{what} is {}, but must be a number", a_type(found.type_name()))))
 }
 
 /// An array of texts.
 fn texts(found: &Array, what: &str) -> Result<Vec<String>, Fault> {
     let text = |item: &Dynamic| {
-        let wrong = || Fault::new(format!("{what} holds {}, but must hold texts only", type_word(item.type_name())));
+        let wrong = || Fault::new(format!("{what} holds {}, but must hold texts only", a_type(item.type_name())));
         item.as_immutable_string_ref().map(|text| text.to_string()).map_err(|_| wrong())
     };
     found.iter().map(text).collect()

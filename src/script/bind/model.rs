@@ -16,7 +16,7 @@ use crate::model::{
 use crate::options::{OptionError, Options};
 use crate::plot::{self, Figure};
 use crate::script::context::Context;
-use crate::script::convert::{self, type_word};
+use crate::script::convert::{self, a_type};
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
 use crate::seed::Seed;
@@ -231,7 +231,7 @@ fn collect(items: &Array, into: &mut Vec<BlockSpec>) -> Result<(), Fault> {
         } else if let Ok(inner) = item.as_array_ref() {
             collect(&inner, into)?;
         } else {
-            let found = type_word(item.type_name());
+            let found = a_type(item.type_name());
             return Err(Fault::new(format!("a tier is made of blocks, but {found} was found"))
                 .with_hint("blocks are s4(…), s4d(…) and ff(…)"));
         }
@@ -295,7 +295,12 @@ pub fn load(context: &Context, path: &Path) -> Result<ModelValue, Fault> {
 /// # Errors
 /// As [`load`].
 pub fn load_with_manifest(context: &Context, path: &Path) -> Result<(ModelValue, Manifest), Fault> {
-    let (model, manifest) = load_model(path, device::open(context.device)?)?;
+    let device = device::open(context.device)?;
+    if !path.exists() {
+        return Err(Fault::new(format!("there is no checkpoint {}", path.display()))
+            .with_hint("a checkpoint ends in .safetensors; the folder of a run stands for its best one"));
+    }
+    let (model, manifest) = load_model(path, device)?;
     let origin = format!("{}, step {}", path.display(), manifest.step);
     Ok((ModelValue::trained(model, token_sound(&manifest)?, origin), manifest))
 }
@@ -330,7 +335,7 @@ impl ModelValue {
         } else if let Some(tier) = value.clone().try_cast::<TierSpec>() {
             with_tier(tier, &ModelConfig::default())
         } else {
-            let found = type_word(value.type_name());
+            let found = a_type(value.type_name());
             Err(Fault::new(format!("a model was needed, but {found} was found")).with_hint(
                 "a model is what sashimi(…), isotropic(…), model(…) or load_model(…) returns; a run has one too",
             ))
@@ -426,15 +431,15 @@ fn describe_tier(tier: &TierSpec) -> String {
 const MOST_KERNELS: usize = 8;
 
 /// `kernels(model[, length])`, which `plot` documents; here because it looks into weights.
-pub(super) fn register_kernels(
-    engine: &mut Engine,
-    name: &str,
-    length_of: impl Fn(i64) -> Result<usize, Fault> + 'static,
-) {
+pub(super) fn register_kernels(engine: &mut Engine, context: &Rc<Context>) {
     const USUAL_LENGTH: usize = 512;
-    engine.register_fn(name, |model: ModelValue| -> Outcome<Figure> { Ok(kernels(&model, USUAL_LENGTH)?) });
-    engine.register_fn(name, move |model: ModelValue, length: i64| -> Outcome<Figure> {
-        Ok(kernels(&model, length_of(length)?)?)
+    let shared = Rc::clone(context);
+    engine.register_fn("kernels", move |model: Dynamic| -> Outcome<Figure> {
+        Ok(kernels(&ModelValue::of(&shared, &model)?, USUAL_LENGTH)?)
+    });
+    let shared = Rc::clone(context);
+    engine.register_fn("kernels", move |model: Dynamic, length: i64| -> Outcome<Figure> {
+        Ok(kernels(&ModelValue::of(&shared, &model)?, super::count(length, "the length of the kernels")?)?)
     });
 }
 

@@ -1,17 +1,19 @@
 //! `plot`: figures.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, Map};
 
 use super::audio::Sound;
 use super::train::RunValue;
-use super::{Outcome, count, real};
+use super::{Outcome, real};
 use crate::audio::{StftConfig, mel, stft, to_db};
 use crate::metrics::Frame;
 use crate::options::{OptionError, Options};
 use crate::plot::{self, Figure, FrequencyAxis, Series, SpectrogramData, Style, Theme};
-use crate::script::convert::{self, type_word};
+use crate::script::context::Context;
+use crate::script::convert::{self, a_type};
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
 
@@ -139,7 +141,7 @@ const DOCS: &[Doc] = &[
     },
 ];
 
-pub(super) fn register(engine: &mut Engine, docs: &mut Docs) {
+pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
     docs.add(DOCS);
     engine
         .register_type_with_name::<Figure>("Figure")
@@ -156,6 +158,7 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs) {
         .register_fn("to_debug", |_: &mut Figure| "Figure: .save(\"name.png\") or .save(\"name.svg\") writes it");
     saving(engine);
     charts(engine);
+    super::model::register_kernels(engine, context);
     sounds(engine);
 }
 
@@ -181,7 +184,7 @@ fn charts(engine: &mut Engine) {
         .register_fn("loss_curve", |runs: Array| -> Outcome<Figure> {
             let run = |item: &Dynamic| match item.clone().try_cast::<RunValue>() {
                 Some(run) => run.labelled(),
-                None => Err(Fault::new(format!("`loss_curve` cannot draw {}", type_word(item.type_name())))
+                None => Err(Fault::new(format!("`loss_curve` cannot draw {}", a_type(item.type_name())))
                     .with_hint("an array of runs")),
             };
             Ok(loss_curve(&runs.iter().map(run).collect::<Result<Vec<_>, Fault>>()?)?)
@@ -190,7 +193,6 @@ fn charts(engine: &mut Engine) {
             let series = series.iter().map(one_series).collect::<Result<Vec<_>, Fault>>()?;
             Ok(plot::curves(&series, x, y).map_err(Fault::from)?)
         });
-    super::model::register_kernels(engine, "kernels", |length: i64| count(length, "the length of the kernels"));
 }
 
 fn loss_curve(runs: &[(String, Frame)]) -> Result<Figure, Fault> {

@@ -58,6 +58,15 @@ const DOCS: &[Doc] = &[
         example: "let rate = plateau(0.5, 3);",
     },
     Doc {
+        name: "schedule",
+        of: "",
+        signature: "schedule(#{ kind: …, … }) -> Schedule",
+        about: "Any kind of schedule with all its settings: constant, warmup, linear, cosine, step_decay, plateau, then, \
+                scaled, repeat. As `train` shows and records them.",
+        options: None,
+        example: "let rate = schedule(#{ kind: \"plateau\", patience: 3, floor: 0.01 });",
+    },
+    Doc {
         name: "then",
         of: "Schedule",
         signature: "schedule.then(next) -> Schedule",
@@ -146,7 +155,7 @@ fn checked(schedule: Schedule) -> Result<Schedule, Fault> {
 }
 
 fn updates(found: i64) -> Result<u64, Fault> {
-    u64::try_from(found).map_err(|_| Fault::new(format!("a schedule cannot last {found} updates")))
+    u64::try_from(found).map_err(|_| Fault::new(format!("{found} was found, but a count must be 0 or more")))
 }
 
 fn multiple(found: &Dynamic) -> Result<f64, Fault> {

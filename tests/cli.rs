@@ -1,0 +1,175 @@
+//! The command line: what it prints, how it ends, and that its flags are the scripts' options.
+
+use std::path::Path;
+use std::process::Command as Process;
+use std::time::Duration;
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::script_fixture::{TINY, scratch, tiny_run, tones, tones_corpus};
+
+/// The program, on the CPU, with nothing of this machine's terminal.
+fn wasabi(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wasabi"));
+    command.current_dir(folder).env_remove("NO_COLOR").env("TERM", "xterm").args(["--device", "cpu", "--threads", "1"]);
+    command.timeout(Duration::from_secs(300));
+    command
+}
+
+fn script(folder: &Path, text: &str) -> String {
+    std::fs::write(folder.join("script.rhai"), text).expect("target/tmp can be written");
+    "script.rhai".to_owned()
+}
+
+/// The flags that make [`TINY`] on [`tones`].
+fn tiny_flags() -> Vec<String> {
+    let from = tones().display().to_string();
+    let flags = ["--from", &from, "--window", "512", "--train-fraction", "0.67", "--d-model", "8", "--n-layers", "1"];
+    let flags = flags.iter().chain(&["--pool", "4", "--d-state", "8", "--batch", "2", "--eval-windows", "2"]);
+    flags.map(|flag| (*flag).to_owned()).collect()
+}
+
+#[test]
+fn a_script_prints_to_standard_output_and_ends_with_zero() {
+    let folder = scratch("cli-run");
+    let file = script(&folder, "print(param(\"steps\", 9) + 1);");
+    wasabi(&folder).args(["run", &file]).assert().success().stdout("10\n").stderr("");
+    wasabi(&folder).args(["run", &file, "--set", "steps=50"]).assert().success().stdout("51\n");
+}
+
+#[test]
+fn a_mistake_in_a_script_ends_with_one_and_shows_its_line_without_colours_in_a_pipe() {
+    let folder = scratch("cli-mistake");
+    let file = script(&folder, "print(\"before\");\nlet net = sashimi(#{ d_modle: 64 });\n");
+    let seen = contains("script.rhai:2:22").and(contains("^^^^^^^")).and(contains("did you mean `d_model`?"));
+    let plain = contains("\u{1b}").not();
+    wasabi(&folder).args(["run", &file]).assert().code(1).stdout("").stderr(seen.and(plain));
+}
+
+#[test]
+fn a_mistake_on_the_command_line_ends_with_two() {
+    let folder = scratch("cli-usage");
+    let file = script(&folder, "print(param(\"steps\", 9));");
+    wasabi(&folder).args(["run", &file, "--set", "stesp=1"]).assert().code(2).stdout("").stderr(contains("--set steps=…"));
+    wasabi(&folder).args(["run", &file, "--set", "steps"]).assert().code(2).stderr(contains("has no `=`"));
+    wasabi(&folder).args(["run", "absent.rhai"]).assert().code(2).stderr(contains("absent.rhai"));
+    wasabi(&folder).args(["rum", &file]).assert().code(2);
+    wasabi(&folder).args(["train", "--lr", "-1"]).assert().code(2).stderr(contains("`lr` is -1"));
+    wasabi(&folder).args(["train", "--d-state", "many"]).assert().code(2).stderr(contains("expected an integer"));
+    Command::new(env!("CARGO_BIN_EXE_wasabi")).args(["--device", "cdua"]).assert().code(2).stderr(contains("`cuda`"));
+    Command::new(env!("CARGO_BIN_EXE_wasabi")).args(["--threads", "0", "doctor"]).assert().code(2);
+}
+
+#[test]
+fn an_interrupt_ends_with_130_and_leaves_a_run_that_can_go_on() {
+    let folder = scratch("cli-interrupt");
+    let (corpus, file) = (tones_corpus(), "script.rhai");
+    script(&folder, &format!("train({TINY}, {corpus}, #{{ steps: 100000, batch: 1, eval_windows: 1, out: \"run\" }});"));
+    let mut child = Process::new(env!("CARGO_BIN_EXE_wasabi"))
+        .args(["--device", "cpu", "run", file])
+        .current_dir(&folder)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let log = folder.join("run/metrics.jsonl");
+    for _ in 0..600 {
+        if std::fs::read_to_string(&log).is_ok_and(|text| text.lines().count() > 3) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let signalled = Process::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(signalled.success());
+    let ended = child.wait().expect("the program ends");
+    assert_eq!(ended.code(), Some(130));
+    assert!(folder.join("run/checkpoints/last.safetensors").is_file(), "an interrupted run saves");
+}
+
+#[test]
+fn training_evaluating_and_generating_work_from_flags_alone() {
+    let folder = scratch("cli-work");
+    let train = wasabi(&folder).arg("train").args(tiny_flags()).args(["--steps", "2", "--out", "run"]).assert().success();
+    train.stdout(contains("6 files").and(contains("Run run: finished after 2 steps")));
+    let record = std::fs::read_to_string(folder.join("run/run.toml")).expect("a record");
+    assert!(record.contains("d_model = 8") && record.contains("d_state = 8"), "{record}");
+
+    let from = tones().display().to_string();
+    let score = ["evaluate", "run", "--from", &from, "--train-fraction", "0.67", "--windows", "2"];
+    let table = contains("markov").and(contains("model")).and(contains("Evaluation on val, 1024 tokens"));
+    wasabi(&folder).args(score).assert().success().stdout(table);
+
+    let draw = ["generate", "run", "--samples", "32", "--batch", "2", "--out", "sound", "--seed", "7"];
+    wasabi(&folder).args(draw).assert().success().stdout(contains("sound/take-1.wav"));
+    assert!(folder.join("sound/take-0.wav").is_file());
+
+    wasabi(&folder).args(["train", "--resume", "run"]).assert().success().stdout(contains("after 2 steps"));
+    let again = wasabi(&folder).arg("train").args(tiny_flags()).args(["--steps", "2", "--out", "run"]).assert();
+    again.code(1).stderr(contains("overwrite"));
+}
+
+#[test]
+fn a_run_may_be_written_only_where_that_is_possible_and_that_is_found_first() {
+    let folder = scratch("cli-unwritable");
+    std::fs::write(folder.join("file"), "").expect("a file");
+    let train = wasabi(&folder).arg("train").args(tiny_flags()).args(["--steps", "2", "--out", "file/run"]).assert();
+    train.code(1).stderr(contains("file/run").and(contains("training").not()));
+    wasabi(&folder).args(["generate", "absent", "--out", "file/sound"]).assert().code(1).stderr(contains("file/sound"));
+}
+
+#[test]
+fn verification_compares_both_forms_of_a_checkpoint_or_of_a_fresh_model() {
+    let folder = scratch("cli-verify");
+    let run = tiny_run().display().to_string();
+    let agree = || contains("logits").and(contains("convolution and recurrence agree"));
+    wasabi(&folder).args(["verify", &run, "--length", "64"]).assert().success().stdout(agree());
+    let tone = tones().join("tone_1.wav").display().to_string();
+    wasabi(&folder).args(["verify", &run, "--length", "64", "--tokens", &tone]).assert().success().stdout(agree());
+    let fresh = ["verify", "--d-model", "4", "--n-layers", "1", "--pool", "3,5", "--d-state", "4", "--length", "45"];
+    wasabi(&folder).args(fresh).assert().success().stdout(agree());
+    wasabi(&folder).args(["verify", &run, "--length", "63"]).assert().code(1).stderr(contains("does not divide"));
+    std::fs::write(folder.join("tokens.txt"), "1, 2, 300").expect("a file");
+    let bad = wasabi(&folder).args(["verify", &run, "--tokens", "tokens.txt"]).assert();
+    bad.code(1).stderr(contains("`300`").and(contains("0 to 255")));
+}
+
+#[test]
+fn the_flags_are_the_options_of_the_scripts() {
+    use wasabi::audio::CorpusConfig;
+    use wasabi::generate::GenerateConfig;
+    use wasabi::model::SashimiConfig;
+    use wasabi::options::Options;
+    use wasabi::train::{EvaluateConfig, TrainConfig};
+    let folder = scratch("cli-help");
+    let train = [CorpusConfig::fields(), SashimiConfig::fields(), TrainConfig::fields()].concat();
+    let commands = [("train", train), ("evaluate", EvaluateConfig::fields().to_vec()), ("generate", GenerateConfig::fields().to_vec())];
+    for (command, fields) in commands {
+        let help = wasabi(&folder).args([command, "--help"]).output().expect("the program starts").stdout;
+        let help = String::from_utf8_lossy(&help).into_owned();
+        for field in fields {
+            let flag = format!("--{}", field.name.replace('_', "-"));
+            assert!(help.contains(&flag), "{command} --help does not know {flag}:\n{help}");
+        }
+    }
+}
+
+#[test]
+fn the_doctor_tells_what_is_there_and_what_is_missing() {
+    let folder = scratch("cli-doctor");
+    let report = || contains("libtorch").and(contains("CUDA")).and(contains("threads")).and(contains("SIMD"));
+    let missing = contains("missing").and(contains("mend:"));
+    wasabi(&folder).arg("doctor").assert().code(1).stdout(report().and(missing));
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    wasabi(repository).arg("doctor").assert().success().stdout(report());
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let folder = scratch("cli-pipe");
+    script(&folder, "for i in 0..20000 { print(i) }");
+    let pipe = format!("'{}' run script.rhai | head -n 1", env!("CARGO_BIN_EXE_wasabi"));
+    let output = Process::new("bash").args(["-c", &pipe]).current_dir(&folder).output().expect("bash");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
