@@ -1,13 +1,14 @@
 //! What a checkpoint says of itself: enough to build the model, to turn its tokens into sound, and to go on training.
 
 use super::schedule::Validation;
-use crate::audio::{AudioError, Corpus, Quantization, Quantizer};
+use crate::audio::{AudioError, Corpus, Quantization, Quantizer, Scaling};
 use crate::model::{Model, ModelSpec};
 use serde::{Deserialize, Serialize};
 use tch::Kind;
 
-/// The layout of manifests that this version writes and reads.
-pub const MANIFEST_SCHEMA: u32 = 1;
+/// The layout of manifests that this version writes and reads. Layout 1 did not name the scaling of the samples, so what
+/// its tokens meant cannot be known: such files are refused.
+pub const MANIFEST_SCHEMA: u32 = 2;
 
 /// The precision of the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +84,8 @@ pub struct Manifest {
     pub quantization: Quantization,
     /// Bits of a token.
     pub bits: u8,
+    /// What was scaled to full scale before quantisation: a prompt must be read as the corpus was.
+    pub scaling: Scaling,
     /// Samples (tokens) a second, in Hz.
     pub sample_rate: u32,
     /// Tokens in a training window.
@@ -119,6 +122,7 @@ impl Manifest {
             precision: Precision::of(model.kind()),
             quantization: config.quantization,
             bits: config.bits,
+            scaling: config.scaling,
             sample_rate: config.sample_rate,
             window: config.window,
             corpus: corpus.content_hash(),
