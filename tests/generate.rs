@@ -124,7 +124,7 @@ fn distribution(logits: &[f32]) -> Distribution {
 
 #[test]
 fn sampling_topp_temperature_draws_from_the_golden_probabilities() {
-    for case in Case::all("sampling_topp_temperature") {
+    for case in Case::all(&["sampling_topp_temperature"]) {
         let logits: Vec<f32> = case.tensor("logits").values.iter().map(|&logit| logit as f32).collect();
         let levels = case.hyper("V").as_u64().expect("V") as usize;
         for top_p in case.hyper("top_p").as_array().expect("top_p") {
@@ -154,7 +154,7 @@ fn sampling_topp_temperature_draws_from_the_golden_probabilities() {
 
 #[test]
 fn sampling_loglik_accounting_counts_what_the_reference_counts() {
-    for case in Case::all("sampling_loglik_accounting") {
+    for case in Case::all(&["sampling_loglik_accounting"]) {
         let positions = case.hyper("T").as_u64().expect("T") as usize;
         for l_prefix in case.hyper("l_prefix").as_array().expect("l_prefix") {
             let prompt = l_prefix.as_u64().expect("a count").saturating_sub(1) as usize;
@@ -391,7 +391,12 @@ fn an_option_outside_its_range_is_refused_by_name() {
         (r#"{"top_p": 1.5}"#, "`top_p` is 1.5, but must be above 0 and at most 1"),
         (r#"{"seconds": 0}"#, "`seconds` is 0, but must be a finite number of seconds above 0"),
         (r#"{"samples": 0}"#, "`samples` is 0, but must be at least 1"),
-        (r#"{"batch": 0}"#, "`batch` is 0, but must be at least 1"),
+        (r#"{"batch": 0}"#, "`batch` is 0, but must be 1 to 4096"),
+        (r#"{"batch": 4097}"#, "`batch` is 4097, but must be 1 to 4096"),
+        (
+            r#"{"batch": 2, "samples": 536870913}"#,
+            "`samples` is 536870913, but must be at most 2^30 samples over all takes",
+        ),
         (r#"{"prompt_seconds": -1}"#, "`prompt_seconds` is -1, but must be a finite number of seconds above 0"),
     ] {
         let settings = serde_json::from_str(settings).expect("the test's own JSON");

@@ -104,21 +104,21 @@ fn check_parameters(case: &Case, model: &Model, when: &str, precision: Precision
 
 #[test]
 fn optim_cases_are_followed_in_float64() {
-    for case in Case::all("optim_") {
+    for case in Case::all(&["optim_"]) {
         follow(&case, Precision::Double);
     }
 }
 
 #[test]
 fn optim_cases_are_followed_in_float32() {
-    for case in Case::all("optim_") {
+    for case in Case::all(&["optim_"]) {
         follow(&case, Precision::Single);
     }
 }
 
 #[test]
 fn parameters_are_grouped_as_the_reference_groups_them() {
-    for case in Case::all("optim_") {
+    for case in Case::all(&["optim_"]) {
         let model = golden_model(&case, Kind::Float);
         let groups = case.json["optimizer_groups"].as_array().expect("groups");
         for (group, golden) in [Group::Dense, Group::Kernel, Group::NoDecay, Group::Ssm].into_iter().zip(groups) {

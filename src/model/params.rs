@@ -59,14 +59,6 @@ impl Params {
     pub fn all_have_gradients(&self) -> bool {
         self.list.iter().all(|param| param.tensor.grad().defined())
     }
-
-    /// Forgets all gradients.
-    pub fn zero_grad(&self) {
-        for param in &self.list {
-            let mut tensor = param.tensor.shallow_clone();
-            tensor.zero_grad();
-        }
-    }
 }
 
 /// How the entries of a new parameter are drawn.

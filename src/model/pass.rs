@@ -6,6 +6,9 @@ use crate::ssm::Tape;
 use std::collections::HashMap;
 use tch::Tensor;
 
+/// Held from seeding libtorch's one generator until what was seeded has been drawn.
+static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// What an S4 layer saw and said, kept for [`super::verify`].
 #[derive(Debug)]
 pub(crate) struct Probe {
@@ -76,7 +79,9 @@ impl Pass {
         let Some((seed, counter)) = self.dropout.filter(|_| probability > 0.0) else {
             return Ok(x);
         };
-        // libtorch's generator, seeded anew for each mask: stateless, and on the device of `x`.
+        // libtorch's generator, seeded anew for each mask: stateless, and on the device of `x`. There is one generator
+        // for the whole process, so nobody else may draw between the seed and the mask.
+        let _alone = GENERATOR.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         #[expect(clippy::cast_possible_wrap, reason = "any 64 bits will do")]
         tch::manual_seed(seed.derive(&format!("dropout/{}", self.masks), counter) as i64);
         self.masks += 1;

@@ -59,17 +59,29 @@ options! {
     ; validate = check
 }
 
+/// The largest state: its dense matrix (for attuning C) already takes 256 MB a channel in complex128.
+const LARGEST_STATE: i64 = 4096;
+
+/// The largest low-rank correction; no initialisation needs more than 2.
+const LARGEST_RANK: i64 = 16;
+
 fn check(config: &S4Config) -> Result<(), OptionError> {
     if config.d_state < 2 || config.d_state % 2 != 0 {
         let error = SsmError::StateSize(config.d_state);
         let hint = error.hint();
         return Err(OptionError { key: "d_state".to_owned(), message: error.to_string(), hint });
     }
+    if config.d_state > LARGEST_STATE {
+        return Err(OptionError::value("d_state", config.d_state, &format!("at most {LARGEST_STATE}")));
+    }
     if let Some(n_ssm) = config.n_ssm {
         at_least("n_ssm", n_ssm, 1)?;
     }
     if let Some(rank) = config.rank {
         at_least("rank", rank, 1)?;
+        if rank > LARGEST_RANK {
+            return Err(OptionError::value("rank", rank, &format!("at most {LARGEST_RANK}")));
+        }
     }
     if !(config.dt_min > 0.0 && config.dt_min <= config.dt_max && config.dt_max.is_finite()) {
         let error = SsmError::StepRange { dt_min: config.dt_min, dt_max: config.dt_max };
@@ -154,6 +166,11 @@ fn stored_lambda(lambda: &Tensor) -> Result<(Tensor, Tensor), SsmError> {
     Ok((real, lambda.f_imag()?.f_neg()?.f_clamp_min(LEAST)?))
 }
 
+/// A layer's place in the network as people say it: `c_layers.0` of `model.c_layers.0.layer.layer.kernel`.
+fn place(path: &str) -> String {
+    path.trim_start_matches("model.").trim_end_matches(".kernel").trim_end_matches(".layer").to_owned()
+}
+
 impl S4Layer {
     fn new(config: &S4Config, channels: i64, spec: &ModelSpec, at: &Builder) -> Result<Self, ModelError> {
         let dt_transform = config.dt_transform.unwrap_or_else(|| spec.dt_transform());
@@ -185,7 +202,7 @@ impl S4Layer {
             Mode::S4d => (None, Rc::default()),
         };
         Ok(Self {
-            name: at.path().to_owned(),
+            name: place(at.path()),
             config: config.clone(),
             dt_transform,
             kind: at.kind(),

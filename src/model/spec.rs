@@ -8,6 +8,12 @@ use crate::ssm::DtTransform;
 use crate::ssm::init::Init;
 use serde::{Deserialize, Serialize};
 
+/// Weights of the largest model that is built: eight gigabytes of float32.
+const MOST_WEIGHTS: f64 = 2e9;
+
+/// The largest product of pooling factors: a minute at 16 kHz, and room.
+const LONGEST_POOL: f64 = 1_048_576.0;
+
 /// Whose conventions a model follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -123,6 +129,40 @@ impl ModelSpec {
         self.tier.pool_factors().iter().product()
     }
 
+    /// Refuses sizes that no machine holds, before anything is multiplied or allocated.
+    fn check_size(&self) -> Result<(), ModelError> {
+        let too_large = |key: &str, found: i64| {
+            let needed = format!("small enough for a model of at most {MOST_WEIGHTS:.0e} weights");
+            ModelError::from(OptionError::value(key, found, &needed))
+        };
+        // In floating point, which cannot overflow here: the answer only has to be right when it is small.
+        let (mut channels, mut product, mut weights) = (self.d_model as f64, 1.0, 0.0);
+        for tier in self.tier.tiers() {
+            for block in tier.down.iter().chain(&tier.blocks) {
+                weights += match block {
+                    BlockSpec::S4(config) => channels * (2.0 * channels + 2.0 * config.d_state as f64),
+                    BlockSpec::Ff(config) => channels * channels * 2.0 * config.expand as f64,
+                };
+            }
+            if weights > MOST_WEIGHTS || channels > MOST_WEIGHTS {
+                return Err(too_large("d_model", self.d_model));
+            }
+            if let Some(pool) = &tier.pool {
+                product *= pool.factor as f64;
+                weights += 2.0 * channels * channels * pool.factor as f64 * pool.expand as f64;
+                channels *= pool.expand as f64;
+                if product > LONGEST_POOL {
+                    let needed = format!("factors whose product is at most {LONGEST_POOL}");
+                    return Err(OptionError::value("pool", pool.factor, &needed).into());
+                }
+                if weights > MOST_WEIGHTS {
+                    return Err(too_large("expand", pool.expand));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Checks everything that can be checked before tensors are made.
     ///
     /// # Errors
@@ -130,6 +170,7 @@ impl ModelSpec {
     pub fn validate(&self) -> Result<(), ModelError> {
         at_least("d_model", self.d_model, 1)?;
         probability("dropres", self.dropres)?;
+        self.check_size()?;
         for tier in self.tier.tiers() {
             if let Some(pool) = &tier.pool {
                 at_least("pool", pool.factor, 1)?;

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 /// The largest differences of one layer between its two forms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerDifference {
-    /// The layer's name, or `logits`.
+    /// The layer's place (`c_layers.0`), or `logits`.
     pub layer: String,
     /// Largest absolute output, in float64: what the differences are to be compared with.
     pub largest_output: f64,

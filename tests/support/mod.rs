@@ -8,7 +8,7 @@
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The arithmetic that a result was computed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +37,68 @@ pub(crate) fn folder() -> PathBuf {
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from)
 }
 
+/// One test for each named case, and one for whatever else `WASABI_GOLDEN` brings under the same prefixes.
+macro_rules! golden_cases {
+    ($check:path, $prefixes:expr, [$($name:ident),* $(,)?]) => {
+        $(
+            #[test]
+            #[allow(non_snake_case, reason = "cases are named after their sizes")]
+            fn $name() {
+                $check(&$crate::support::Case::shipped(stringify!($name)));
+            }
+        )*
+
+        #[test]
+        fn cases_from_elsewhere_hold_too() {
+            let named = [$(stringify!($name)),*];
+            for case in $crate::support::Case::all(&$prefixes).iter().filter(|case| !named.contains(&&*case.name)) {
+                $check(case);
+            }
+        }
+
+        #[test]
+        fn every_case_that_is_shipped_is_named() {
+            let named = [$(stringify!($name)),*];
+            for name in $crate::support::shipped_names(&$prefixes) {
+                assert!(named.contains(&&*name), "{name} has no test of its own");
+            }
+        }
+    };
+}
+pub(crate) use golden_cases;
+
+fn shipped_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// The cases in the repository whose names start with one of `prefixes`.
+pub(crate) fn shipped_names(prefixes: &[&str]) -> Vec<String> {
+    names_in(&shipped_folder(), prefixes)
+}
+
+fn names_in(folder: &Path, prefixes: &[&str]) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .expect("the folder of golden cases")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.strip_suffix(".safetensors").map(str::to_owned))
+        .filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+        .collect();
+    names.sort();
+    names
+}
+
 impl Case {
+    /// A case of the repository, wherever `WASABI_GOLDEN` points.
+    pub(crate) fn shipped(name: &str) -> Self {
+        Self::read(&shipped_folder(), name)
+    }
+
     pub(crate) fn load(name: &str) -> Self {
+        Self::read(&folder(), name)
+    }
+
+    fn read(folder: &Path, name: &str) -> Self {
         let read = |extension: &str| {
-            let path = folder().join(format!("{name}.{extension}"));
+            let path = folder.join(format!("{name}.{extension}"));
             std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         };
         let json = serde_json::from_slice(&read("json")).expect("a sidecar is JSON");
@@ -50,16 +108,9 @@ impl Case {
         Self { name: name.to_owned(), json, tensors }
     }
 
-    /// Every case in the folder whose name starts with `prefix`; panics when there is none.
-    pub(crate) fn all(prefix: &str) -> Vec<Self> {
-        let mut names: Vec<String> = std::fs::read_dir(folder())
-            .expect("the folder of golden cases")
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.strip_suffix(".safetensors").map(str::to_owned))
-            .filter(|name| name.starts_with(prefix))
-            .collect();
-        names.sort();
-        assert!(!names.is_empty(), "no golden case starts with {prefix}");
-        names.iter().map(|name| Self::load(name)).collect()
+    /// Every case in the folder whose name starts with one of `prefixes`.
+    pub(crate) fn all(prefixes: &[&str]) -> Vec<Self> {
+        names_in(&folder(), prefixes).iter().map(|name| Self::load(name)).collect()
     }
 
     pub(crate) fn tensor(&self, name: &str) -> &Golden {
@@ -129,17 +180,28 @@ impl Case {
 
 /// The largest absolute difference; infinite when any entry is not a number.
 pub(crate) fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, |max, d| if d.is_nan() { f64::INFINITY } else { f64::max(max, d) })
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |max, d| if d.is_nan() { f64::INFINITY } else { f64::max(max, d) })
 }
 
 fn widen(view: &safetensors::tensor::TensorView<'_>) -> Golden {
     let bytes = view.data();
     let values = match view.dtype() {
         Dtype::F64 => bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8 bytes"))).collect(),
-        Dtype::F32 => bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("4 bytes")))).collect(),
-        Dtype::I64 => bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().expect("8 bytes")) as f64).collect(),
-        Dtype::I32 => bytes.chunks_exact(4).map(|b| f64::from(i32::from_le_bytes(b.try_into().expect("4 bytes")))).collect(),
-        Dtype::I16 => bytes.chunks_exact(2).map(|b| f64::from(i16::from_le_bytes(b.try_into().expect("2 bytes")))).collect(),
+        Dtype::F32 => {
+            bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("4 bytes")))).collect()
+        }
+        Dtype::I64 => {
+            bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().expect("8 bytes")) as f64).collect()
+        }
+        Dtype::I32 => {
+            bytes.chunks_exact(4).map(|b| f64::from(i32::from_le_bytes(b.try_into().expect("4 bytes")))).collect()
+        }
+        Dtype::I16 => {
+            bytes.chunks_exact(2).map(|b| f64::from(i16::from_le_bytes(b.try_into().expect("2 bytes")))).collect()
+        }
         Dtype::U8 | Dtype::BOOL => bytes.iter().map(|&b| f64::from(b)).collect(),
         other => panic!("a golden tensor of type {other:?}"),
     };
