@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tch::{Device, Kind, Tensor};
-use wasabi::audio::{Corpus, CorpusConfig, SampleFormat, write_wav};
+use wasabi::audio::{Corpus, CorpusConfig, SampleFormat, Scaling, write_wav};
 use wasabi::experiment::RunDir;
 use wasabi::interrupt::Interrupt;
 use wasabi::metrics::{Frame, read_log};
-use wasabi::model::{Model, ModelError, SashimiConfig};
+use wasabi::model::{Model, ModelError, Pass, SashimiConfig};
 use wasabi::options::parse;
 use wasabi::seed::Seed;
 use wasabi::train::{
-    Batches, Checkpoint, EvaluateConfig, Observer, Outcome, Schedule, Silent, StepReport, Stop, TokenBatch,
-    TrainConfig, TrainError, evaluate, load_model, open_run, resume, train,
+    Batches, Checkpoint, EvaluateConfig, Observer, Outcome, Progress, Schedule, Silent, StepReport, Stop, TokenBatch,
+    TrainConfig, TrainError, Validation, evaluate, load_model, open_run, resume, score, train,
 };
 
 const WINDOW: usize = 64;
@@ -323,6 +323,116 @@ fn training_that_no_longer_improves_stops_early() {
     let outcome = run_in(&mut tiny_model(Kind::Float), &corpus, &config, &path, &mut Silent).expect("an outcome");
     assert_eq!((outcome.stop, outcome.steps), (Stop::EarlyStopped, 3));
     assert_eq!(outcome.best.expect("a best validation").step, 1);
+}
+
+#[test]
+fn every_update_s_row_says_how_often_the_model_was_right() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let corpus = corpus_in(&folder.path().join("audio"));
+    let path = folder.path().join("run");
+    let config = TrainConfig { accuracy_every: TrainConfig::default().accuracy_every, accumulate: 2, ..config(3) };
+    let windows =
+        Batches::new(Seed(config.seed), corpus.train().windows(), 4, 2).expect("batches").batch_at(0).to_vec();
+    let model = tiny_model(Kind::Float);
+    let batch = TokenBatch::new(corpus.train(), &windows, corpus.quantizer(), WINDOW, Device::Cpu).expect("a batch");
+    let logits = model.forward(&batch.inputs, &mut Pass::eval()).expect("logits");
+    let rows = score(&logits, &batch.targets).expect("scores");
+    run_in(&mut tiny_model(Kind::Float), &corpus, &config, &path, &mut Silent).expect("a run");
+    let updates = frame(&path).rows_where("split", "train").expect("rows of updates");
+    for (k, column) in ["accuracy", "accuracy_at_3", "accuracy_at_5", "accuracy_at_10"].into_iter().enumerate() {
+        let found = updates.numbers(column).expect(column);
+        assert!(found.len() == 3 && found.iter().all(|share| (0.0..=1.0).contains(share)), "{column}: {found:?}");
+        let needed = rows.iter().map(|row| row.hits[k]).sum::<u64>() as f64 / (8 * WINDOW) as f64;
+        assert_eq!(found[0], needed, "{column} of the first update");
+    }
+}
+
+/// Sleeps once after an update, and keeps where the sitting began.
+struct Sleep {
+    after: u64,
+    long: std::time::Duration,
+    began: Option<(u64, u64)>,
+}
+
+impl Observer for Sleep {
+    fn on_begin(&mut self, done: u64, total: u64) {
+        self.began = Some((done, total));
+    }
+    fn on_step(&mut self, report: &StepReport) {
+        if report.step == self.after {
+            std::thread::sleep(self.long);
+        }
+    }
+}
+
+#[test]
+fn a_run_whose_time_was_up_goes_on_as_if_it_had_never_been_stopped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let corpus = corpus_in(&folder.path().join("audio"));
+    let [cut, whole] = ["cut", "whole"].map(|name| folder.path().join(name));
+    let config = TrainConfig { eval_every: 2, schedule: Schedule::plateau(0.5, 0), ..config(8) };
+    run_in(&mut tiny_model(Kind::Float), &corpus, &config, &whole, &mut Silent).expect("a run");
+    let limited = TrainConfig { max_seconds: Some(4.0), ..config };
+    let mut sleep = Sleep { after: 3, long: std::time::Duration::from_millis(4_100), began: None };
+    let outcome = run_in(&mut tiny_model(Kind::Float), &corpus, &limited, &cut, &mut sleep).expect("a run cut short");
+    assert_eq!((outcome.stop, outcome.steps, sleep.began), (Stop::TimeUp, 3, Some((0, 8))));
+    assert_eq!(outcome.last.expect("a validation at the end").step, 3);
+    let progress = |run: &Path| {
+        let checkpoint = Checkpoint::read(&run.join("checkpoints/last.safetensors")).expect("a checkpoint");
+        checkpoint.manifest.progress
+    };
+    assert_eq!(progress(&cut).extra.iter().map(|seen| seen.step).collect::<Vec<_>>(), [3]);
+    let resumed = resume(&cut, Device::Cpu, &mut sleep, &Interrupt::default()).expect("the rest");
+    assert_eq!((resumed.outcome.stop, resumed.outcome.steps, sleep.began), (Stop::Finished, 8, Some((3, 8))));
+    assert!(resumed.outcome.wall_seconds > 4.0, "the earlier sitting's time was forgotten");
+    assert_eq!(progress(&cut).validations, progress(&whole).validations);
+    let [found, needed] = [&cut, &whole].map(|run| bits(&run.join("checkpoints/last.safetensors")));
+    assert!(found == needed, "the weights differ");
+}
+
+#[test]
+fn a_validation_that_was_not_due_may_be_the_best_and_yet_steers_nothing() {
+    let seen = |step, nll| Validation { step, nll };
+    let mut progress = Progress { validations: vec![seen(2, 3.0), seen(4, 3.5)], ..Progress::default() };
+    assert_eq!((progress.best(), progress.since_best()), (Some(seen(2, 3.0)), 1));
+    progress.extra.push(seen(5, 2.0));
+    progress.step = 5;
+    assert_eq!((progress.best(), progress.since_best()), (Some(seen(5, 2.0)), 1));
+    assert_eq!(progress.current(), Some(seen(5, 2.0)));
+}
+
+#[test]
+fn a_resumed_run_knows_the_best_validation_of_the_sitting_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let corpus = corpus_in(&folder.path().join("audio"));
+    let path = folder.path().join("run");
+    let outcome = run_in(&mut tiny_model(Kind::Float), &corpus, &config(4), &path, &mut Silent).expect("a run");
+    let mut needed = outcome.best.expect("a best validation");
+    let found = resume(&path, Device::Cpu, &mut Silent, &Interrupt::default()).expect("nothing more to do").outcome;
+    assert!(found.last.is_none(), "this sitting validated");
+    let mut found = found.best.expect("the best validation of the sitting before");
+    assert!((found.evaluation.seconds / needed.evaluation.seconds - 1.0).abs() < 1e-9);
+    found.evaluation.seconds = needed.evaluation.seconds;
+    needed.evaluation.clips.clear(); // the log does not hold them
+    assert_eq!(found, needed);
+}
+
+#[test]
+fn a_checkpoint_says_how_the_samples_of_its_corpus_were_scaled() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_audio(&folder.path().join("audio"), 1600);
+    let peak = CorpusConfig { scaling: Scaling::Peak, ..corpus_config(&folder.path().join("audio")) };
+    let corpus = Corpus::open(&peak, &Interrupt::default()).expect("a corpus");
+    let path = folder.path().join("run");
+    run_in(&mut tiny_model(Kind::Float), &corpus, &config(1), &path, &mut Silent).expect("a run");
+    assert_eq!(load_model(&path, Device::Cpu).expect("the model").1.scaling, Scaling::Peak);
+}
+
+#[test]
+fn what_libtorch_says_is_told_without_its_stack() {
+    let error =
+        TrainError::from(tch::TchError::Torch("shapes differ\nException raised from here\nframe #0".to_owned()));
+    assert_eq!(error.to_string(), "libtorch: shapes differ");
 }
 
 #[test]

@@ -13,7 +13,7 @@ crate::options! {
         seconds: f64 = 4.0,
         /// The same length in samples (one token each); overrides `seconds`. At least 1.
         samples: Option<usize> = None,
-        /// How many takes to generate side by side. At least 1.
+        /// How many takes to generate side by side. 1 to 4096.
         batch: usize = 1,
         /// Divides the logits of what `top_k` and `top_p` leave: 1 draws from the model itself, below is safer, above is
         /// wilder, 0 always takes the most probable token. At least 0.
@@ -34,6 +34,9 @@ crate::options! {
     }
     ; validate = validate
 }
+
+/// The most takes that are generated side by side.
+const MOST_TAKES: usize = 4096;
 
 /// The most tokens that one call generates, over all its takes: 18 hours of sound at 16 kHz, 6 GiB as tokens and waves.
 const MOST_TOKENS: f64 = (1_u64 << 30) as f64;
@@ -67,14 +70,18 @@ impl GenerateConfig {
         if tokens < 1.0 {
             return Err(OptionError::value(key, what(), "at least one sample"));
         }
-        if tokens * self.batch as f64 > MOST_TOKENS {
-            return Err(OptionError::value(key, what(), "at most 2^30 samples over all takes").with_hint(format!(
-                "at most {} samples with `batch` {}",
-                (MOST_TOKENS / self.batch as f64) as usize,
-                self.batch
-            )));
-        }
+        self.check_room(key, tokens, what)?;
         Ok(tokens as usize)
+    }
+
+    /// That `tokens` for each take can be held.
+    fn check_room(&self, key: &str, tokens: f64, what: impl Fn() -> String) -> Result<(), OptionError> {
+        if tokens * self.batch as f64 <= MOST_TOKENS {
+            return Ok(());
+        }
+        let most = (MOST_TOKENS / self.batch as f64) as usize;
+        Err(OptionError::value(key, what(), "at most 2^30 samples over all takes")
+            .with_hint(format!("at most {most} samples with `batch` {}", self.batch)))
     }
 }
 
@@ -85,8 +92,12 @@ fn validate(config: &GenerateConfig) -> Result<(), OptionError> {
     if !(config.seconds > 0.0 && config.seconds.is_finite()) {
         return Err(OptionError::value("seconds", config.seconds, "a finite number of seconds above 0"));
     }
-    if config.batch == 0 {
-        return Err(OptionError::value("batch", 0, "at least 1"));
+    if !(1..=MOST_TAKES).contains(&config.batch) {
+        return Err(OptionError::value("batch", config.batch, "1 to 4096")
+            .with_hint("take number i is the same whatever `batch` is: generate more takes under other seeds"));
+    }
+    if let Some(samples) = config.samples {
+        config.check_room("samples", samples as f64, || samples.to_string())?;
     }
     config.drawing().validate()?;
     match config.prompt_seconds {

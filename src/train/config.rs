@@ -38,13 +38,13 @@ crate::options! {
         eval_every: u64 = 0,
         /// Windows scored at a validation, spread evenly over the split; by default all.
         eval_windows: Option<usize> = None,
-        /// Updates between scorings of the training batch's accuracy, which cost a few percent; 0 means never.
-        accuracy_every: u64 = 10,
+        /// Updates between scorings of the training batch's accuracy; 0 means never.
+        accuracy_every: u64 = 1,
         /// Stop after this many validations in a row without a better loss; by default never.
         early_stop: Option<u64> = None,
         /// Updates between writings of the last checkpoint, beside those at validations and at the end; 0 means only those.
         checkpoint_every: u64 = 0,
-        /// Stop after this many seconds of training, saving as at any other end; by default never.
+        /// Stop after this many seconds, saving as at any other end; a run that is resumed has as many again. By default never.
         max_seconds: Option<f64> = None,
         /// The run's folder; by default the next free `experiments/runs/run-001`, ….
         out: Option<PathBuf> = None,

@@ -27,7 +27,7 @@ pub enum TrainError {
     #[error(transparent)]
     Run(#[from] ExperimentError),
     /// libtorch refused.
-    #[error("libtorch: {0}")]
+    #[error("libtorch: {}", crate::ssm::brief(.0))]
     Torch(#[from] TchError),
     /// Not enough audio for one update.
     #[error(

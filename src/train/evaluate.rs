@@ -191,6 +191,6 @@ fn mean_nll(score: &RowScore) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]
-pub(super) fn ratio(part: u64, whole: u64) -> f64 {
+fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }

@@ -47,23 +47,36 @@ pub struct Progress {
     pub tokens: u64,
     /// Training time so far, in seconds.
     pub wall_seconds: f64,
-    /// Every validation so far, in order.
+    /// Every validation that was due so far, in order: what the schedule and early stopping look at.
     pub validations: Vec<Validation>,
+    /// Validations made because time was up. They may be the best, but they steer nothing, so that a run goes on as if it
+    /// had never been stopped.
+    pub extra: Vec<Validation>,
 }
 
 impl Progress {
-    /// The best validation so far; of equals, the first.
+    /// The best validation so far, due or not; of equals, the first that was due.
     #[must_use]
     pub fn best(&self) -> Option<Validation> {
-        self.validations.iter().copied().reduce(|best, next| if next.nll < best.nll { next } else { best })
+        best_of(self.validations.iter().chain(&self.extra))
     }
 
-    /// Validations in a row since the best one.
+    /// Due validations in a row since the best of them.
     #[must_use]
     pub fn since_best(&self) -> u64 {
-        let best = self.best().map_or(0, |best| best.step);
+        let best = best_of(&self.validations).map_or(0, |best| best.step);
         self.validations.iter().filter(|seen| seen.step > best).count() as u64
     }
+
+    /// The validation of the weights as they stand, due or not.
+    #[must_use]
+    pub fn current(&self) -> Option<Validation> {
+        self.validations.iter().chain(&self.extra).copied().find(|seen| seen.step == self.step)
+    }
+}
+
+fn best_of<'a>(validations: impl IntoIterator<Item = &'a Validation>) -> Option<Validation> {
+    validations.into_iter().copied().reduce(|best, next| if next.nll < best.nll { next } else { best })
 }
 
 /// The manifest of a checkpoint.
@@ -113,7 +126,7 @@ impl Manifest {
     #[must_use]
     pub fn new(model: &Model, corpus: &Corpus, seed: u64, epoch: f64, progress: &Progress) -> Self {
         let config = corpus.config();
-        let measured = progress.validations.last().filter(|seen| seen.step == progress.step).map(|seen| seen.nll);
+        let measured = progress.current().map(|seen| seen.nll);
         Self {
             schema: MANIFEST_SCHEMA,
             model: model.spec().clone(),

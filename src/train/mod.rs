@@ -32,4 +32,4 @@ pub use report::{EvalReport, Observer, Outcome, Silent, StepReport, Stop};
 pub use rows::TOKENS;
 pub use run::{Resumed, open_run, resume, train};
 pub use schedule::{Schedule, ScheduleError, Validation};
-pub use score::{RowScore, TOP, ranks, score, summed_nll};
+pub use score::{RowScore, TOP, hits, ranks, score, summed_nll};

@@ -51,6 +51,8 @@ pub struct EvalReport {
 
 /// Watches training. Everything is optional.
 pub trait Observer {
+    /// Before the first update of this sitting: updates done in earlier ones, and in all.
+    fn on_begin(&mut self, _done: u64, _total: u64) {}
     /// After each update. On a CUDA device reports come in bunches, when the figures are read back.
     fn on_step(&mut self, _report: &StepReport) {}
     /// After each validation.
@@ -76,7 +78,7 @@ pub enum Stop {
     EarlyStopped,
     /// Somebody asked; the run can be continued.
     Interrupted,
-    /// `max_seconds` were over.
+    /// The `max_seconds` of this sitting were over; the run can be continued.
     TimeUp,
 }
 
@@ -106,7 +108,8 @@ pub struct Outcome {
     pub last_loss: Option<f64>,
     /// The last validation of this sitting.
     pub last: Option<EvalReport>,
-    /// The best validation of this sitting.
+    /// The best validation of the run. One of an earlier sitting is read back from the log, which does not hold the figures
+    /// of single files: its `clips` are empty.
     pub best: Option<EvalReport>,
     /// Training time, earlier sittings included, in seconds.
     pub wall_seconds: f64,

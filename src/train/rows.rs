@@ -1,7 +1,10 @@
 //! Reports as rows of the metrics log.
 
+use super::Evaluation;
 use super::report::{EvalReport, StepReport};
-use crate::metrics::{Row, columns};
+use super::schedule::Validation;
+use crate::audio::Part;
+use crate::metrics::{Baselines, Frame, Row, bits_per_byte, columns};
 
 /// Tokens trained on so far.
 pub const TOKENS: &str = "tokens";
@@ -40,6 +43,48 @@ pub(super) fn of_eval(report: &EvalReport) -> Row {
         .with(columns::WALL_SECONDS, report.wall_seconds);
     let accuracy = [evaluation.accuracy, evaluation.accuracy_at_3, evaluation.accuracy_at_5, evaluation.accuracy_at_10];
     with_accuracy(row, accuracy).with_baselines(&evaluation.baselines)
+}
+
+/// The inverse of [`of_eval`] for the validation `seen` of `windows` windows, whose row is in `log`: all but the figures of
+/// single files. `None` if the row is not there.
+pub(super) fn to_eval(
+    log: &Frame,
+    seen: Validation,
+    windows: usize,
+    levels: u32,
+    baselines: Baselines,
+) -> Option<EvalReport> {
+    let rows = log.rows_where(columns::SPLIT, &Part::Val.to_string()).ok()?;
+    #[expect(clippy::cast_precision_loss, reason = "numbers of updates stay far below 2^53")]
+    let at = rows.numbers(columns::STEP)?.iter().position(|&step| step == seen.step as f64)?;
+    let number = |column: &str| rows.numbers(column)?.get(at).copied();
+    #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]
+    let scored = baselines.tokens as f64;
+    let evaluation = Evaluation {
+        part: Part::Val,
+        nll: seen.nll,
+        bits_per_byte: bits_per_byte(seen.nll, levels),
+        accuracy: number(columns::ACCURACY)?,
+        accuracy_at_3: number(columns::ACCURACY_AT_3)?,
+        accuracy_at_5: number(columns::ACCURACY_AT_5)?,
+        accuracy_at_10: number(columns::ACCURACY_AT_10)?,
+        tokens: baselines.tokens,
+        windows,
+        clips: Vec::new(),
+        baselines,
+        seconds: scored / number(columns::SAMPLES_PER_SECOND)?,
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, exact in float64")]
+    let tokens = number(TOKENS)? as u64;
+    Some(EvalReport {
+        step: seen.step,
+        epoch: number(columns::EPOCH)?,
+        tokens,
+        lr: number(columns::LR)?,
+        evaluation,
+        best: true,
+        wall_seconds: number(columns::WALL_SECONDS)?,
+    })
 }
 
 fn with_accuracy(row: Row, [at_1, at_3, at_5, at_10]: [f64; 4]) -> Row {

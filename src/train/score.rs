@@ -57,6 +57,20 @@ pub fn ranks(logits: &Tensor, targets: &Tensor) -> Result<Tensor, TrainError> {
     Ok(rank.f_masked_fill(&targets.f_lt(0)?, levels)?)
 }
 
+/// How many targets are among the k largest logits of their position, for k of [`TOP`]: `(4)` float64, on the device.
+///
+/// # Shapes
+/// `logits`: `(b, l, levels)`. `targets`: `(b, l)` int64, −100 for what does not count.
+/// # Errors
+/// libtorch's, for shapes that do not match.
+pub fn hits(logits: &Tensor, targets: &Tensor) -> Result<Tensor, TrainError> {
+    let _guard = tch::no_grad_guard();
+    let levels = logits.size().last().copied().unwrap_or(0);
+    let rank = ranks(logits, targets)?;
+    let below = |k: i64| rank.f_lt(k.min(levels))?.f_sum(Kind::Double);
+    Ok(Tensor::f_stack(&TOP.map(below).into_iter().collect::<Result<Vec<_>, _>>()?, 0)?)
+}
+
 /// Scores every row of a batch with one read back to the host.
 ///
 /// # Shapes

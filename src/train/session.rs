@@ -2,12 +2,12 @@
 
 use super::adamw::{AdamW, AdamWConstants, Rates};
 use super::batches::{Batches, TokenBatch};
-use super::evaluate::{baselines_of, chosen, ratio, score_windows};
+use super::evaluate::{baselines_of, chosen, score_windows};
 use super::manifest::{Manifest, Progress};
 use super::report::{EvalReport, Observer, Outcome, StepReport, Stop};
 use super::rows;
 use super::schedule::{Schedule, Validation};
-use super::score::{RowScore, score, summed_nll};
+use super::score::{TOP, hits, summed_nll};
 use super::{TrainConfig, TrainError, checkpoint};
 use crate::audio::{Corpus, Part};
 use crate::experiment::RunDir;
@@ -26,8 +26,10 @@ const CUDA_READ_EVERY: usize = 16;
 /// An update whose figures are still on the device.
 struct Pending {
     report: StepReport,
-    /// Loss and gradient norm, `(2)` float64.
+    /// Loss, gradient norm and the hits of accuracy@k, `(6)` float64.
     figures: Tensor,
+    /// Tokens of the update, if its hits were counted.
+    scored: Option<u64>,
 }
 
 /// One sitting of training.
@@ -123,17 +125,22 @@ impl<'a> Session<'a> {
         if let Some(torn) = log.torn() {
             self.observer.on_note(&torn.to_string());
         }
+        if let Some(best) = self.progress.best() {
+            let levels = self.corpus.quantizer().levels();
+            self.best_eval = rows::to_eval(&log.frame()?, best, self.eval_windows.len(), levels, self.baselines);
+        }
         self.log = Some(log);
         Ok(())
     }
 
     /// Trains until there is a reason to stop, then saves.
     pub(super) fn train(mut self) -> Result<Outcome, TrainError> {
+        self.observer.on_begin(self.progress.step, self.total);
         (self.began, self.last_reading) = (Instant::now(), Instant::now());
         let stop = loop {
             let step = self.progress.step;
             if step > 0 && self.validation_is_due(step) {
-                match self.validate() {
+                match self.validate(true) {
                     Err(TrainError::Interrupted { .. }) => break Stop::Interrupted,
                     other => other?,
                 }
@@ -157,7 +164,7 @@ impl<'a> Session<'a> {
             Some(Stop::EarlyStopped)
         } else if self.interrupt.is_set() {
             Some(Stop::Interrupted)
-        } else if self.config.max_seconds.is_some_and(|limit| self.wall_seconds() >= limit) {
+        } else if self.config.max_seconds.is_some_and(|limit| self.began.elapsed().as_secs_f64() >= limit) {
             Some(Stop::TimeUp)
         } else {
             None
@@ -194,12 +201,13 @@ impl<'a> Session<'a> {
         let rates = self.rates_at(step);
         let scored = self.config.accuracy_every > 0 && (step + 1).is_multiple_of(self.config.accuracy_every);
         self.optimizer.zero_gradient()?;
-        let (loss, tokens, accuracy) = self.gradient_at(step, scored)?;
+        let (loss, tokens, hits) = self.gradient_at(step, scored)?;
         let norm = self.optimizer.gradient_norm()?;
-        let figures = Tensor::f_stack(&[loss.f_to_kind(Kind::Double)?, norm.f_to_kind(Kind::Double)?], 0)?;
+        let pair = Tensor::f_stack(&[loss.f_to_kind(Kind::Double)?, norm.f_to_kind(Kind::Double)?], 0)?;
+        let figures = Tensor::f_cat(&[pair, hits], 0)?;
         self.progress.tokens += tokens;
-        let report = self.blank_report(step + 1, rates.lr, accuracy, tokens);
-        self.pending.push(Pending { report, figures });
+        let report = self.blank_report(step + 1, rates.lr, tokens);
+        self.pending.push(Pending { report, figures, scored: scored.then_some(tokens) });
         if !self.model.device().is_cuda() || self.pending.len() >= CUDA_READ_EVERY {
             self.read_figures()?;
         }
@@ -212,12 +220,12 @@ impl<'a> Session<'a> {
     }
 
     /// Gathers the gradient of the mean loss over all windows of an update; returns the loss `()`, the tokens that it is
-    /// the mean over, and the accuracies if they are wanted.
-    fn gradient_at(&mut self, step: u64, scored: bool) -> Result<(Tensor, u64, Option<[f64; 4]>), TrainError> {
+    /// the mean over, and their hits `(4)`, which stay 0 unless they are to be counted.
+    fn gradient_at(&mut self, step: u64, scored: bool) -> Result<(Tensor, u64, Tensor), TrainError> {
         let (corpus, window, device) = (self.corpus, self.corpus.config().window, self.model.device());
         let indices = self.batches.batch_at(step);
         let tokens: u64 = indices.iter().map(|&index| corpus.train().window(index).len() as u64).sum();
-        let mut total = RowScore::default();
+        let mut total = Tensor::f_zeros([TOP.len() as i64], (Kind::Double, device))?;
         let mut sum: Option<Tensor> = None;
         for (pass_number, chunk) in indices.chunks(self.config.batch).enumerate() {
             let batch = TokenBatch::new(corpus.train(), chunk, corpus.quantizer(), window, device)?;
@@ -229,7 +237,7 @@ impl<'a> Session<'a> {
             let loss = summed_nll(&logits, &batch.targets)?.f_div_scalar(tokens as f64)?;
             pass.backward(&loss)?;
             if scored {
-                score(&logits, &batch.targets)?.iter().for_each(|row| total.add(row));
+                total = total.f_add(&hits(&logits, &batch.targets)?)?;
             }
             let loss = loss.f_detach()?;
             sum = Some(match sum {
@@ -238,11 +246,11 @@ impl<'a> Session<'a> {
             });
         }
         let loss = sum.unwrap_or_else(|| Tensor::from(f64::NAN));
-        Ok((loss, tokens, scored.then(|| total.hits.map(|hits| ratio(hits, total.counted)))))
+        Ok((loss, tokens, total))
     }
 
     /// A report without the figures that are still on the device.
-    fn blank_report(&self, step: u64, lr: f64, accuracy: Option<[f64; 4]>, tokens: u64) -> StepReport {
+    fn blank_report(&self, step: u64, lr: f64, tokens: u64) -> StepReport {
         StepReport {
             step,
             total: self.total,
@@ -250,7 +258,7 @@ impl<'a> Session<'a> {
             tokens: self.progress.tokens,
             loss: f64::NAN,
             bits_per_byte: f64::NAN,
-            accuracy,
+            accuracy: None,
             lr,
             grad_norm: f64::NAN,
             #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]
@@ -266,13 +274,16 @@ impl<'a> Session<'a> {
         }
         let pending = std::mem::take(&mut self.pending);
         let figures: Vec<&Tensor> = pending.iter().map(|pending| &pending.figures).collect();
-        let table: Vec<Vec<f64>> = Vec::try_from(&Tensor::f_stack(&figures, 0)?)?; // (updates, 2)
+        let table: Vec<Vec<f64>> = Vec::try_from(&Tensor::f_stack(&figures, 0)?)?; // (updates, 6)
         #[expect(clippy::cast_precision_loss, reason = "a handful of updates")]
         let seconds = self.last_reading.elapsed().as_secs_f64() / pending.len() as f64;
         self.last_reading = Instant::now();
         let wall_seconds = self.wall_seconds();
-        for (Pending { mut report, .. }, row) in pending.into_iter().zip(table) {
+        for (Pending { mut report, scored, .. }, row) in pending.into_iter().zip(table) {
             (report.loss, report.grad_norm) = (row[0], row[1]);
+            #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]
+            let share = |tokens: u64| [2, 3, 4, 5].map(|at| row[at] / tokens as f64);
+            report.accuracy = scored.map(share);
             report.bits_per_byte = bits_per_byte(report.loss, self.corpus.quantizer().levels());
             report.samples_per_second /= seconds.max(f64::MIN_POSITIVE);
             report.wall_seconds = wall_seconds;
@@ -297,8 +308,8 @@ impl<'a> Session<'a> {
         self.log.as_mut().map_or(Ok(()), |log| Ok(log.append(row)?))
     }
 
-    /// Scores the validation windows, writes the row, and saves the best weights.
-    fn validate(&mut self) -> Result<(), TrainError> {
+    /// Scores the validation windows, writes the row, and saves the best weights. One that is not `due` steers nothing.
+    fn validate(&mut self, due: bool) -> Result<(), TrainError> {
         self.read_figures()?;
         let observer = &mut *self.observer;
         let evaluation = score_windows(
@@ -317,7 +328,8 @@ impl<'a> Session<'a> {
             return Err(self.not_finite("validation loss", evaluation.nll, step, lr));
         }
         let best = self.progress.best().is_none_or(|best| evaluation.nll < best.nll);
-        self.progress.validations.push(Validation { step, nll: evaluation.nll });
+        let validations = if due { &mut self.progress.validations } else { &mut self.progress.extra };
+        validations.push(Validation { step, nll: evaluation.nll });
         let (tokens, wall_seconds) = (self.progress.tokens, self.wall_seconds());
         let report = EvalReport { step, epoch: self.epoch(step), tokens, lr, evaluation, best, wall_seconds };
         self.append(&rows::of_eval(&report))?;
@@ -352,8 +364,8 @@ impl<'a> Session<'a> {
         if self.saved != Some(self.progress.step) {
             self.save_last()?;
         }
-        if stop == Stop::TimeUp && self.validation_is_missing() {
-            match self.validate() {
+        if stop == Stop::TimeUp && self.progress.current().is_none() {
+            match self.validate(false) {
                 Ok(()) | Err(TrainError::Interrupted { .. }) => self.save_last()?,
                 Err(error) => return Err(error),
             }
@@ -376,10 +388,6 @@ impl<'a> Session<'a> {
             last_checkpoint: self.run.checkpoint("last"),
             best_checkpoint: best.is_file().then_some(best),
         })
-    }
-
-    fn validation_is_missing(&self) -> bool {
-        self.progress.validations.last().is_none_or(|seen| seen.step != self.progress.step)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "numbers of updates stay far below 2^53")]
