@@ -52,12 +52,20 @@ fn a_mistake_in_a_script_ends_with_one_and_shows_its_line_without_colours_in_a_p
 fn a_mistake_on_the_command_line_ends_with_two() {
     let folder = scratch("cli-usage");
     let file = script(&folder, "print(param(\"steps\", 9));");
-    wasabi(&folder).args(["run", &file, "--set", "stesp=1"]).assert().code(2).stdout("").stderr(contains("--set steps=…"));
+    wasabi(&folder)
+        .args(["run", &file, "--set", "stesp=1"])
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(contains("--set steps=…"));
     wasabi(&folder).args(["run", &file, "--set", "steps"]).assert().code(2).stderr(contains("has no `=`"));
     wasabi(&folder).args(["run", "absent.rhai"]).assert().code(2).stderr(contains("absent.rhai"));
     wasabi(&folder).args(["rum", &file]).assert().code(2);
     wasabi(&folder).args(["train", "--lr", "-1"]).assert().code(2).stderr(contains("`lr` is -1"));
     wasabi(&folder).args(["train", "--d-state", "many"]).assert().code(2).stderr(contains("expected an integer"));
+    for line in ["train --resume run --lr 1", "train --resume run --pool 4", "verify run --d-model 99"] {
+        wasabi(&folder).args(line.split(' ')).assert().code(2).stderr(contains("cannot be used with"));
+    }
     Command::new(env!("CARGO_BIN_EXE_wasabi")).args(["--device", "cdua"]).assert().code(2).stderr(contains("`cuda`"));
     Command::new(env!("CARGO_BIN_EXE_wasabi")).args(["--threads", "0", "doctor"]).assert().code(2);
 }
@@ -66,7 +74,10 @@ fn a_mistake_on_the_command_line_ends_with_two() {
 fn an_interrupt_ends_with_130_and_leaves_a_run_that_can_go_on() {
     let folder = scratch("cli-interrupt");
     let (corpus, file) = (tones_corpus(), "script.rhai");
-    script(&folder, &format!("train({TINY}, {corpus}, #{{ steps: 100000, batch: 1, eval_windows: 1, out: \"run\" }});"));
+    script(
+        &folder,
+        &format!("train({TINY}, {corpus}, #{{ steps: 100000, batch: 1, eval_windows: 1, out: \"run\" }});"),
+    );
     let mut child = Process::new(env!("CARGO_BIN_EXE_wasabi"))
         .args(["--device", "cpu", "run", file])
         .current_dir(&folder)
@@ -90,19 +101,24 @@ fn an_interrupt_ends_with_130_and_leaves_a_run_that_can_go_on() {
 #[test]
 fn training_evaluating_and_generating_work_from_flags_alone() {
     let folder = scratch("cli-work");
-    let train = wasabi(&folder).arg("train").args(tiny_flags()).args(["--steps", "2", "--out", "run"]).assert().success();
+    let train =
+        wasabi(&folder).arg("train").args(tiny_flags()).args(["--steps", "2", "--out", "run"]).assert().success();
     train.stdout(contains("6 files").and(contains("Run run: finished after 2 steps")));
     let record = std::fs::read_to_string(folder.join("run/run.toml")).expect("a record");
     assert!(record.contains("d_model = 8") && record.contains("d_state = 8"), "{record}");
 
-    let from = tones().display().to_string();
-    let score = ["evaluate", "run", "--from", &from, "--train-fraction", "0.67", "--windows", "2"];
+    // The corpus is that of the run, train fraction and all.
     let table = contains("markov").and(contains("model")).and(contains("Evaluation on val, 1024 tokens"));
-    wasabi(&folder).args(score).assert().success().stdout(table);
+    wasabi(&folder).args(["evaluate", "run", "--windows", "2"]).assert().success().stdout(table);
+    let other = wasabi(&folder).args(["evaluate", "run", "--scaling", "peak", "--sample-rate", "8000"]).assert();
+    other.code(1).stderr(contains("opened with sample_rate: 8000, scaling: \"peak\"").and(contains("\"min-max\"")));
 
     let draw = ["generate", "run", "--samples", "32", "--batch", "2", "--out", "sound", "--seed", "7"];
     wasabi(&folder).args(draw).assert().success().stdout(contains("sound/take-1.wav"));
     assert!(folder.join("sound/take-0.wav").is_file());
+
+    let draw = ["generate", "run", "--samples", "32"];
+    wasabi(&folder).args(draw).assert().success().stdout(contains("run/samples/take-0.wav"));
 
     wasabi(&folder).args(["train", "--resume", "run"]).assert().success().stdout(contains("after 2 steps"));
     let again = wasabi(&folder).arg("train").args(tiny_flags()).args(["--steps", "2", "--out", "run"]).assert();
@@ -115,7 +131,11 @@ fn a_run_may_be_written_only_where_that_is_possible_and_that_is_found_first() {
     std::fs::write(folder.join("file"), "").expect("a file");
     let train = wasabi(&folder).arg("train").args(tiny_flags()).args(["--steps", "2", "--out", "file/run"]).assert();
     train.code(1).stderr(contains("file/run").and(contains("training").not()));
-    wasabi(&folder).args(["generate", "absent", "--out", "file/sound"]).assert().code(1).stderr(contains("file/sound"));
+    let run = tiny_run().display().to_string();
+    let draw = ["generate", &run, "--samples", "8", "--out", "file/sound"];
+    wasabi(&folder).args(draw).assert().code(1).stderr(contains("file/sound"));
+    wasabi(&folder).args(["generate", "absent", "--out", "new"]).assert().code(1).stderr(contains("absent"));
+    assert!(!folder.join("new").exists(), "no folder for takes that cannot be drawn");
 }
 
 #[test]
@@ -143,7 +163,11 @@ fn the_flags_are_the_options_of_the_scripts() {
     use wasabi::train::{EvaluateConfig, TrainConfig};
     let folder = scratch("cli-help");
     let train = [CorpusConfig::fields(), SashimiConfig::fields(), TrainConfig::fields()].concat();
-    let commands = [("train", train), ("evaluate", EvaluateConfig::fields().to_vec()), ("generate", GenerateConfig::fields().to_vec())];
+    let commands = [
+        ("train", train),
+        ("evaluate", EvaluateConfig::fields().to_vec()),
+        ("generate", GenerateConfig::fields().to_vec()),
+    ];
     for (command, fields) in commands {
         let help = wasabi(&folder).args([command, "--help"]).output().expect("the program starts").stdout;
         let help = String::from_utf8_lossy(&help).into_owned();

@@ -17,6 +17,11 @@ pub(super) fn add<T: Options>(command: Command) -> Command {
     })
 }
 
+/// `command`, refusing the argument `name` beside any option of `T`; flags that stand before every command stay allowed.
+pub(super) fn without<T: Options>(command: Command, name: &'static str) -> Command {
+    command.mut_arg(name, |arg| arg.conflicts_with_all(T::fields().iter().map(|field| field.name)))
+}
+
 fn flag(field: &'static Field, owner: &'static str) -> Arg {
     let default = (field.default)();
     let shown = match &default {

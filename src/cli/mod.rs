@@ -20,7 +20,7 @@ use clap::ArgMatches;
 use crate::device::{self, Selection};
 use crate::interrupt::Interrupt;
 use crate::repl::{self, Console};
-use crate::script::{Cause, Context, Diagnostic, Fault, Session};
+use crate::script::{Cause, Context, Diagnostic, Fault, Session, fenced};
 
 /// How the program ends.
 mod code {
@@ -39,17 +39,26 @@ mod code {
 pub fn main() -> ExitCode {
     let matches = arguments::command().get_matches();
     let console = Console::new();
-    match dispatch(&matches, &console) {
+    match guarded(|| dispatch(&matches, &console)) {
         Ok(code) => code,
         Err(diagnostic) => {
             console.report(&diagnostic);
-            ExitCode::from(match diagnostic.cause {
-                Cause::Script => code::FAILED,
-                Cause::Usage => code::USAGE,
-                Cause::Interrupt => code::INTERRUPTED,
-                Cause::Bug => code::BUG,
-            })
+            ExitCode::from(code_of(diagnostic.cause))
         }
+    }
+}
+
+/// What `command` answers; a panic in it is an error like any other.
+fn guarded<T>(command: impl FnOnce() -> Result<T, Diagnostic>) -> Result<T, Diagnostic> {
+    fenced(command).flatten()
+}
+
+fn code_of(cause: Cause) -> u8 {
+    match cause {
+        Cause::Script => code::FAILED,
+        Cause::Usage => code::USAGE,
+        Cause::Interrupt => code::INTERRUPTED,
+        Cause::Bug => code::BUG,
     }
 }
 
@@ -86,4 +95,19 @@ fn run(matches: &ArgMatches, context: Context) -> Result<(), Diagnostic> {
     let pairs = matches.get_many::<(String, String)>("set").unwrap_or_default();
     let given: BTreeMap<String, String> = pairs.cloned().collect();
     Session::new(context).run_file(Path::new(file), given)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_command_is_a_report_with_an_exit_code() {
+        let report = guarded::<()>(|| panic!("attempt to multiply with overflow")).expect_err("it panicked");
+        assert_eq!(report.message, "attempt to multiply with overflow");
+        assert_eq!(code_of(report.cause), 101);
+        let refused = guarded::<()>(|| Err(Diagnostic::new("no").of_usage())).expect_err("it was refused");
+        assert_eq!(code_of(refused.cause), 2, "errors pass as they are");
+        assert_eq!(guarded(|| Ok(7)), Ok(7));
+    }
 }

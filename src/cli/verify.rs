@@ -50,7 +50,8 @@ pub(super) fn command() -> Command {
                     .value_parser(clap::value_parser!(u64))
                     .help("Seed of random tokens and of fresh weights"),
             );
-    flags::add::<SashimiConfig>(command)
+    let command = flags::add::<SashimiConfig>(command);
+    flags::without::<SashimiConfig>(command, "checkpoint")
 }
 
 /// Prints the table; an error when the forms disagree.

@@ -6,6 +6,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::flags;
 use crate::audio::CorpusConfig;
+use crate::experiment::RunDir;
 use crate::generate::GenerateConfig;
 use crate::model::SashimiConfig;
 use crate::script::actions::{self, ModelValue};
@@ -18,12 +19,14 @@ pub(super) fn train_command() -> Command {
         Arg::new("resume")
             .long("resume")
             .value_name("FOLDER")
-            .exclusive(true)
             .help("Go on with the run in this folder, with the settings it was started with"),
     );
     let command = flags::add::<CorpusConfig>(command);
     let command = flags::add::<SashimiConfig>(command);
-    flags::add::<TrainConfig>(command)
+    let command = flags::add::<TrainConfig>(command);
+    let command = flags::without::<CorpusConfig>(command, "resume");
+    let command = flags::without::<SashimiConfig>(command, "resume");
+    flags::without::<TrainConfig>(command, "resume")
 }
 
 /// `wasabi evaluate CHECKPOINT`.
@@ -41,9 +44,8 @@ pub(super) fn generate_command() -> Command {
         Arg::new("out")
             .long("out")
             .value_name("FOLDER")
-            .default_value("samples")
             .value_parser(clap::value_parser!(PathBuf))
-            .help("Where to write the takes, as take-0.wav, …"),
+            .help("Where to write the takes, as take-0.wav, … [default: samples, of a run: its own]"),
     );
     flags::add::<GenerateConfig>(command)
 }
@@ -79,17 +81,21 @@ pub(super) fn train(matches: &ArgMatches, context: &Context) -> Result<(), Diagn
     Ok(())
 }
 
-/// Scores a checkpoint, and prints the table. The audio is read as the model was trained unless flags say otherwise.
+/// Scores a checkpoint, and prints the table. The audio is read as that of the training unless flags say otherwise.
 pub(super) fn evaluate(matches: &ArgMatches, context: &Context) -> Result<(), Diagnostic> {
     let config = flags::read::<EvaluateConfig>(matches).map_err(usage)?;
     let path = matches.get_one::<PathBuf>("checkpoint").cloned().unwrap_or_default();
     let (model, manifest) = actions::load_with_manifest(context, &path).map_err(|fault| stopped(context, fault))?;
-    let trained_on = CorpusConfig {
-        sample_rate: manifest.sample_rate,
-        quantization: manifest.quantization,
-        bits: manifest.bits,
-        window: manifest.window,
-        ..CorpusConfig::default()
+    let trained_on = match run_of(&path) {
+        Some(run) => actions::corpus_of(&run)?,
+        None => CorpusConfig {
+            sample_rate: manifest.sample_rate,
+            quantization: manifest.quantization,
+            bits: manifest.bits,
+            scaling: manifest.scaling,
+            window: manifest.window,
+            ..CorpusConfig::default()
+        },
     };
     let corpus = flags::read_over(matches, &trained_on).map_err(usage)?;
     let corpus = actions::open(context, &corpus).map_err(|fault| stopped(context, fault))?;
@@ -102,9 +108,10 @@ pub(super) fn evaluate(matches: &ArgMatches, context: &Context) -> Result<(), Di
 pub(super) fn generate(matches: &ArgMatches, context: &Context) -> Result<(), Diagnostic> {
     let config = flags::read::<GenerateConfig>(matches).map_err(usage)?;
     let path = matches.get_one::<PathBuf>("checkpoint").cloned().unwrap_or_default();
-    let out = matches.get_one::<PathBuf>("out").cloned().unwrap_or_default();
-    actions::check_writable(&out)?;
+    let out = matches.get_one::<PathBuf>("out").cloned();
+    let out = out.or_else(|| Some(run_of(&path)?.samples())).unwrap_or_else(|| PathBuf::from("samples"));
     let model = actions::load(context, &path).map_err(|fault| stopped(context, fault))?;
+    actions::check_writable(&out)?;
     let takes = actions::draw(context, &model, &config).map_err(|fault| stopped(context, fault))?;
     let paths = takes.save(&out)?;
     context.host.print(&takes.table()?.to_string());
@@ -115,6 +122,11 @@ pub(super) fn generate(matches: &ArgMatches, context: &Context) -> Result<(), Di
         return Err(Diagnostic::interrupted("generation stopped as asked; what was drawn is written"));
     }
     Ok(())
+}
+
+/// The run whose folder is given as a checkpoint; None for a file.
+fn run_of(checkpoint: &Path) -> Option<RunDir> {
+    RunDir::open(checkpoint).ok()
 }
 
 /// An option that stands on the command line and cannot be right.

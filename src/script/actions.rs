@@ -8,6 +8,20 @@ pub use super::bind::model::{ModelValue, load, load_with_manifest};
 pub use super::bind::train::{RunValue, describe as describe_evaluation, resume, score_model, train_model};
 
 use super::fault::Fault;
+use crate::audio::CorpusConfig;
+use crate::experiment::RunDir;
+use crate::options::{self, Options};
+
+/// How the corpus of a run was opened.
+///
+/// # Errors
+/// When the run's record cannot be read, or says what this version does not understand.
+pub fn corpus_of(run: &RunDir) -> Result<CorpusConfig, Fault> {
+    let mut settings = run.read_record()?.corpus;
+    // Beside the options, the record says what the windows held.
+    settings.retain(|key, _| CorpusConfig::fields().iter().any(|field| field.name == key));
+    Ok(options::parse(&settings)?)
+}
 
 /// Makes `folder` and finds it writable, before long work goes into what it will hold.
 ///

@@ -33,7 +33,7 @@ impl Fault {
 
     /// A room's error with everything that caused it, and its hint.
     pub(super) fn of(error: &dyn Error, hint: Option<String>) -> Self {
-        let mut message = error.to_string();
+        let mut message = without_stack(&error.to_string()).to_owned();
         let mut option = None;
         let mut hint = hint;
         let mut cause = error.source();
@@ -47,7 +47,9 @@ impl Fault {
                 }
             }
             let text = inner.to_string();
-            if !message.contains(&text) {
+            let text = without_stack(&text);
+            // A room that quotes its cause quotes the first line at least.
+            if !message.contains(text.lines().next().unwrap_or_default()) {
                 message = format!("{message}: {text}");
             }
             cause = inner.source();
@@ -97,6 +99,7 @@ macro_rules! faults {
 faults!(
     crate::audio::AudioError,
     crate::device::DeviceError,
+    crate::experiment::ExperimentError,
     crate::generate::GenerateError,
     crate::metrics::MetricsError,
     crate::model::ModelError,
@@ -104,6 +107,13 @@ faults!(
     crate::train::ScheduleError,
     crate::train::TrainError,
 );
+
+/// A message without the C++ stack that libtorch appends, be it quoted as it is or as Rust shows it for debugging.
+pub(super) fn without_stack(message: &str) -> &str {
+    const STACK: [&str; 4] = ["\nException raised from", "\\nException raised from", "\nframe #", "\\nframe #"];
+    let from = STACK.iter().filter_map(|mark| message.find(mark)).min();
+    message[..from.unwrap_or(message.len())].trim_end()
+}
 
 /// A closed set's complaint in a person's words: `…: unknown variant X, expected one of A, B`, and the nearest of them.
 fn variants(message: &str) -> Option<(String, Option<String>)> {
@@ -143,5 +153,32 @@ fn plain_types(message: &str) -> String {
     match (plain.split_once(": found "), plain.rsplit_once(", expected ")) {
         (Some((before, _)), Some((_, needed))) => format!("{before}: expected {needed}"),
         _ => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Torch(String);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{told}")]
+    struct Room {
+        told: &'static str,
+        source: Torch,
+    }
+
+    #[test]
+    fn libtorchs_stack_is_in_no_message() {
+        let stack =
+            "sizes 3 and 4 differ\nException raised from check at a.cpp:1 (most recent call first):\nframe #0: f()";
+        let of = |told| Fault::of(&Room { told, source: Torch(stack.to_owned()) }, None).message;
+        assert_eq!(of("libtorch: sizes 3 and 4 differ"), "libtorch: sizes 3 and 4 differ");
+        assert_eq!(of("the layer refused"), "the layer refused: sizes 3 and 4 differ");
+        assert_eq!(Fault::of(&Torch(stack.to_owned()), None).message, "sizes 3 and 4 differ");
+        assert_eq!(Fault::of(&Torch("a\nb".to_owned()), None).message, "a\nb", "other lines stay");
     }
 }

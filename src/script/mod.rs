@@ -25,6 +25,7 @@ pub use context::Context;
 pub use diagnostic::{Cause, Diagnostic, Mark};
 pub use docs::{Doc, Docs, one_line};
 pub use fault::Fault;
+pub(crate) use fence::fenced;
 pub use host::{Host, Task};
 pub use session::Session;
 pub use source::Source;

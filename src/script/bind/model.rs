@@ -307,11 +307,7 @@ pub fn load_with_manifest(context: &Context, path: &Path) -> Result<(ModelValue,
 
 /// What the tokens of a checkpoint mean.
 fn token_sound(manifest: &Manifest) -> Result<TokenSound, Fault> {
-    Ok(TokenSound {
-        quantizer: manifest.quantizer()?,
-        scaling: crate::audio::Scaling::MinMax,
-        sample_rate: manifest.sample_rate,
-    })
+    Ok(TokenSound { quantizer: manifest.quantizer()?, scaling: manifest.scaling, sample_rate: manifest.sample_rate })
 }
 
 impl From<ModelSpec> for ModelValue {
@@ -427,6 +423,9 @@ fn describe_tier(tier: &TierSpec) -> String {
     }
 }
 
+/// The longest kernel that is computed, in samples: a minute at 16 kHz, and more than a picture can show.
+const LONGEST_KERNEL: usize = 1 << 20;
+
 /// The most lines that one picture of kernels holds.
 const MOST_KERNELS: usize = 8;
 
@@ -446,6 +445,10 @@ pub(super) fn register_kernels(engine: &mut Engine, context: &Rc<Context>) {
 fn kernels(model: &ModelValue, length: usize) -> Result<Figure, Fault> {
     if length == 0 {
         return Err(Fault::new("kernels of 0 samples cannot be drawn"));
+    }
+    if length > LONGEST_KERNEL {
+        return Err(Fault::new(format!("kernels of {length} samples cannot be drawn"))
+            .with_hint(format!("at most {LONGEST_KERNEL} samples")));
     }
     let fresh;
     let network = match &model.trained {

@@ -20,19 +20,31 @@ use crate::script::fault::Fault;
 crate::options! {
     /// How a spectrogram is computed.
     pub(crate) struct SpectrogramConfig for "spectrogram" {
-        /// Samples of an analysis window, at least 2.
+        /// Samples of an analysis window, 2 to 65536.
         fft_size: usize = 1024,
         /// Samples from one window to the next, at least 1.
         hop: usize = 256,
-        /// Mel bands instead of the FFT's own bins; 0 for none.
+        /// Mel bands instead of the FFT's own bins, at most 4096; 0 for none.
         mels: usize = 0,
     }
     ; validate = validate
 }
 
+/// The largest analysis window: four seconds at 16 kHz.
+const LARGEST_FFT: usize = 65_536;
+
+/// The most mel bands: more than a picture has rows.
+const MOST_MELS: usize = 4096;
+
+/// The most levels (frames × bins) of one spectrogram: 512 MiB of them.
+const MOST_LEVELS: usize = 1 << 27;
+
 fn validate(config: &SpectrogramConfig) -> Result<(), OptionError> {
-    if config.fft_size < 2 {
-        return Err(OptionError::value("fft_size", config.fft_size, "at least 2 samples"));
+    if !(2..=LARGEST_FFT).contains(&config.fft_size) {
+        return Err(OptionError::value("fft_size", config.fft_size, "between 2 and 65536 samples"));
+    }
+    if config.mels > MOST_MELS {
+        return Err(OptionError::value("mels", config.mels, "at most 4096"));
     }
     if config.hop == 0 {
         return Err(OptionError::value("hop", config.hop, "at least 1 sample"));
@@ -134,8 +146,9 @@ const DOCS: &[Doc] = &[
     Doc {
         name: "save",
         of: "Figure",
-        signature: "figure.save(path, …) -> Figure",
-        about: "Writes .png or .svg files, up to four at once, making their folders where needed.",
+        signature: "figure.save(path, …) -> text | array",
+        about: "Writes .png or .svg files, up to four at once, making their folders where needed. Returns the path, or \
+                the paths.",
         options: None,
         example: "waveform(audio(\"data/bigband_005.flac\").slice(0, 1)).save(out + \"/a.png\", out + \"/a.svg\");",
     },
@@ -163,18 +176,19 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
 }
 
 fn saving(engine: &mut Engine) {
-    fn save(figure: Figure, paths: &[&str]) -> Outcome<Figure> {
+    fn save(figure: &Figure, paths: &[&str]) -> Outcome<Dynamic> {
         for path in paths.iter().map(Path::new) {
             super::make_folder(path)?;
             figure.save(path).map_err(Fault::from)?;
         }
-        Ok(figure)
+        let mut saved: Array = paths.iter().map(|path| Dynamic::from((*path).to_owned())).collect();
+        Ok(if saved.len() == 1 { saved.remove(0) } else { saved.into() })
     }
     engine
-        .register_fn("save", |figure: Figure, a: &str| save(figure, &[a]))
-        .register_fn("save", |figure: Figure, a: &str, b: &str| save(figure, &[a, b]))
-        .register_fn("save", |figure: Figure, a: &str, b: &str, c: &str| save(figure, &[a, b, c]))
-        .register_fn("save", |figure: Figure, a: &str, b: &str, c: &str, d: &str| save(figure, &[a, b, c, d]));
+        .register_fn("save", |figure: &mut Figure, a: &str| save(figure, &[a]))
+        .register_fn("save", |figure: &mut Figure, a: &str, b: &str| save(figure, &[a, b]))
+        .register_fn("save", |figure: &mut Figure, a: &str, b: &str, c: &str| save(figure, &[a, b, c]))
+        .register_fn("save", |figure: &mut Figure, a: &str, b: &str, c: &str, d: &str| save(figure, &[a, b, c, d]));
 }
 
 fn charts(engine: &mut Engine) {
@@ -250,6 +264,11 @@ fn pair(upper: (&str, &Dynamic), lower: (&str, &Dynamic), config: &SpectrogramCo
 const FLOOR_DB: f32 = -140.0;
 
 fn levels(sound: &Sound, config: &SpectrogramConfig) -> Result<SpectrogramData, Fault> {
+    let (frames, bins) = (1 + sound.samples.len() / config.hop, config.mels.max(config.fft_size / 2 + 1));
+    if frames.saturating_mul(bins) > MOST_LEVELS {
+        return Err(Fault::new(format!("a spectrogram of {frames} frames × {bins} bins is too large to compute"))
+            .with_hint("a longer hop, a smaller fft_size, or a piece of the sound: sound.slice(0, 10)"));
+    }
     let stft_config = StftConfig { sample_rate: sound.sample_rate, fft_size: config.fft_size, hop: config.hop };
     let spectrum = stft(&sound.samples, &stft_config)?;
     let max_hz = f64::from(sound.sample_rate) / 2.0;

@@ -279,7 +279,7 @@ fn score(context: &Context, model: &Dynamic, corpus: &Corpus, config: &EvaluateC
 /// Scores a trained model on a part of a corpus.
 ///
 /// # Errors
-/// For a model without weights, and what the scoring refuses.
+/// For a model without weights, a corpus whose tokens mean something else than the model's, and what the scoring refuses.
 pub fn score_model(
     context: &Context,
     model: &ModelValue,
@@ -287,9 +287,38 @@ pub fn score_model(
     config: &EvaluateConfig,
 ) -> Result<Evaluation, Fault> {
     let trained = model.weights()?;
+    check_tokens(&trained.sound, corpus)?;
     let mut meter = Meter::new(context, "scoring");
     let mut progress = |done: usize, total: usize| meter.advance(done as u64, total as u64, "windows");
     Ok(train::evaluate(&trained.model, corpus, config, &context.interrupt, &mut progress)?)
+}
+
+/// That a token of the corpus means what it means to the model: scores of other tokens are numbers without a meaning.
+fn check_tokens(sound: &TokenSound, corpus: &Corpus) -> Result<(), Fault> {
+    let config = corpus.config();
+    let found = TokenSound { quantizer: corpus.quantizer(), scaling: config.scaling, sample_rate: config.sample_rate };
+    if found == *sound {
+        return Ok(());
+    }
+    let (found, needed) = (settings_of(&found), settings_of(sound));
+    let differing = |from: &[(&str, String); 4], other: &[(&str, String); 4]| -> String {
+        let unlike = from.iter().zip(other).filter(|(a, b)| a.1 != b.1);
+        unlike.map(|((name, value), _)| format!("{name}: {value}")).collect::<Vec<_>>().join(", ")
+    };
+    let (of_corpus, of_model) = (differing(&found, &needed), differing(&needed, &found));
+    Err(Fault::new(format!("the corpus was opened with {of_corpus}, but the model was trained with {of_model}"))
+        .with_hint(format!("open the corpus with {of_model}")))
+}
+
+/// What tokens mean, as the options of a corpus say it.
+fn settings_of(sound: &TokenSound) -> [(&'static str, String); 4] {
+    let name = |value: serde_json::Result<serde_json::Value>| value.map_or_else(|e| e.to_string(), |v| v.to_string());
+    [
+        ("sample_rate", sound.sample_rate.to_string()),
+        ("quantization", name(serde_json::to_value(sound.quantizer.quantization()))),
+        ("bits", sound.quantizer.bits().to_string()),
+        ("scaling", name(serde_json::to_value(sound.scaling))),
+    ]
 }
 
 /// Shows training as it goes.
