@@ -156,7 +156,8 @@ fn an_error_in_a_function_shows_the_calls_that_led_there() {
 
 #[test]
 fn a_rooms_error_stands_beneath_the_line_that_asked_for_it() {
-    let script = format!("let music = {};\nlet run = train(\n    sashimi(#{{ pool: [3] }}), music, #{{}});", tones_corpus());
+    let script =
+        format!("let music = {};\nlet run = train(\n    sashimi(#{{ pool: [3] }}), music, #{{}});", tones_corpus());
     let fault = Listener::default().run("pool.rhai", &script, &[]).expect_err("512 does not divide by 3");
     assert_eq!(fault.position(), Some((2, 11)));
     assert!(fault.message.contains("512") && fault.message.contains("[3]"), "{fault}");
@@ -230,7 +231,10 @@ fn an_interrupted_training_leaves_its_run_in_a_variable() {
     let listener = Listener::stopping_at(2);
     let mut session = listener.session();
     let corpus = tones_corpus();
-    let text = format!("let run = train({TINY}, {corpus}, #{{ steps: 500, batch: 1, out: \"{}\" }});", out.join("run").display());
+    let text = format!(
+        "let run = train({TINY}, {corpus}, #{{ steps: 500, batch: 1, out: \"{}\" }});",
+        out.join("run").display()
+    );
     let stopped = session.evaluate(&text).expect_err("interrupted");
     assert_eq!(stopped.cause, wasabi::script::Cause::Interrupt, "{stopped}");
     let steps = session.evaluate("last_run.steps").expect("the run so far").expect("a number");

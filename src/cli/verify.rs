@@ -10,7 +10,7 @@ use crate::metrics::{Frame, Row};
 use crate::model::verify::verify_tokens;
 use crate::model::{Model, SashimiConfig};
 use crate::script::actions::{self, ModelValue};
-use crate::script::{Context, Diagnostic, Fault};
+use crate::script::{Context, Diagnostic, Fault, show_table};
 use crate::seed::Seed;
 
 /// Tokens compared unless told: long enough for slow modes to show, short enough for a second of recurrence.
@@ -81,7 +81,8 @@ pub(super) fn run(matches: &ArgMatches, context: &Context) -> Result<(), Diagnos
             .with("float64", format!("{:.1e}", found.double))
     };
     let rows: Vec<Row> = differences.iter().map(row).collect();
-    context.host.print(&Frame::from_rows(&rows).map_err(Fault::from)?.to_string());
+    let frame = Frame::from_rows(&rows).map_err(Fault::from)?;
+    context.host.print(&show_table(&frame, context.host.width()));
     // NaN is not below anything: `all` and not `any` with the comparison turned round.
     if differences.iter().all(|found| found.double <= TOLERANCE * found.largest_output.max(1.0)) {
         context.host.print("convolution and recurrence agree");

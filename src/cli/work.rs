@@ -10,7 +10,7 @@ use crate::experiment::RunDir;
 use crate::generate::GenerateConfig;
 use crate::model::SashimiConfig;
 use crate::script::actions::{self, ModelValue};
-use crate::script::{Context, Diagnostic, Fault};
+use crate::script::{Context, Diagnostic, Fault, show_table};
 use crate::train::{EvaluateConfig, TrainConfig};
 
 /// `wasabi train`: a SaShiMi on a folder of audio, or a run gone on with.
@@ -114,7 +114,7 @@ pub(super) fn generate(matches: &ArgMatches, context: &Context) -> Result<(), Di
     actions::check_writable(&out)?;
     let takes = actions::draw(context, &model, &config).map_err(|fault| stopped(context, fault))?;
     let paths = takes.save(&out)?;
-    context.host.print(&takes.table()?.to_string());
+    context.host.print(&show_table(&takes.table()?, context.host.width()));
     for path in paths {
         context.host.print(&path.display().to_string());
     }

@@ -48,12 +48,6 @@ impl Console {
         self.colour
     }
 
-    /// How many columns there are.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        Term::stderr().size_checked().map_or(100, |(_, columns)| usize::from(columns)).min(WIDEST)
-    }
-
     /// Shows an error.
     pub fn report(&self, diagnostic: &Diagnostic) {
         self.error(&diagnostic.render(self.width(), self.colour));
@@ -83,6 +77,10 @@ impl Host for Console {
             let mut out = io::stdout().lock();
             drop(writeln!(out, "{text}").and_then(|()| out.flush()));
         });
+    }
+
+    fn width(&self) -> usize {
+        Term::stderr().size_checked().map_or(100, |(_, columns)| usize::from(columns)).min(WIDEST)
     }
 
     fn note(&self, text: &str) {

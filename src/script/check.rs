@@ -51,7 +51,7 @@ impl Names<'_> {
                 Diagnostic::new(format!("unknown function `{name}`")).with_hint(hint)
             }
         };
-        unknown.mark = Some(Mark { source: source.clone(), span: token.span.clone(), label: None });
+        unknown.mark = Some(Box::new(Mark { source: source.clone(), span: token.span.clone(), label: None }));
         unknown
     }
 
@@ -80,7 +80,7 @@ impl Names<'_> {
                     None => format!("{name} takes {}", names().collect::<Vec<_>>().join(", ")),
                 };
                 let mut unknown = Diagnostic::new(format!("unknown option `{key}` for {name}")).with_hint(hint);
-                unknown.mark = Some(Mark { source: source.clone(), span: token.span.clone(), label: None });
+                unknown.mark = Some(Box::new(Mark { source: source.clone(), span: token.span.clone(), label: None }));
                 unknown.calls.push(Mark { source: source.clone(), span: tokens[0].span.clone(), label: None });
                 return Err(unknown);
             }

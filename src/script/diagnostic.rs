@@ -39,7 +39,7 @@ pub struct Diagnostic {
     /// What was found and what was needed.
     pub message: String,
     /// Where; None when there is no script (the command line) or the place is unknown.
-    pub mark: Option<Mark>,
+    pub mark: Option<Box<Mark>>,
     /// The calls that led there, innermost first.
     pub calls: Vec<Mark>,
     /// Further facts.
@@ -109,7 +109,7 @@ impl Diagnostic {
 
     /// One snippet for each source, the one at fault first.
     fn snippets(&self) -> Vec<Snippet<'_, annotate_snippets::Annotation<'_>>> {
-        let Some(fault) = &self.mark else { return Vec::new() };
+        let Some(fault) = self.mark.as_deref() else { return Vec::new() };
         let mut sources = vec![&fault.source];
         for call in &self.calls {
             if !sources.contains(&&call.source) {

@@ -65,9 +65,9 @@ impl Known<'_> {
         diagnostic.mark = match (at_option, call) {
             (Some(span), Some(call)) => {
                 calls.insert(0, Mark { label: None, ..call });
-                Some(Mark { source, span, label: None })
+                Some(Box::new(Mark { source, span, label: None }))
             }
-            (_, call) => call,
+            (_, call) => call.map(Box::new),
         };
         diagnostic.calls = calls;
         diagnostic

@@ -7,6 +7,11 @@ pub trait Host {
     /// A line, or several, that the script printed.
     fn print(&self, text: &str);
 
+    /// How many columns of text there are for a table.
+    fn width(&self) -> usize {
+        100
+    }
+
     /// Something worth knowing that the script did not ask for: a skipped file, a rate that was cut.
     fn note(&self, text: &str);
 

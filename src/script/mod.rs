@@ -1,4 +1,4 @@
-//! What a script can say: Rhai with the rooms below bound to it, one file of [`bind`] for each room.
+//! What a script can say: Rhai with the rooms below bound to it, one file of `bind` for each room.
 //!
 //! Lives here: the engine and its limits, typed values and functions, options from maps, help, and errors that show the
 //! line, a caret, what was expected and the nearest name. Does not: read lines, print, draw progress: a [`Host`] does.
@@ -20,6 +20,7 @@ pub mod lexer;
 mod params;
 mod session;
 mod source;
+mod table;
 
 pub use context::Context;
 pub use diagnostic::{Cause, Diagnostic, Mark};
@@ -29,3 +30,4 @@ pub(crate) use fence::fenced;
 pub use host::{Host, Task};
 pub use session::Session;
 pub use source::Source;
+pub use table::show_table;

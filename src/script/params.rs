@@ -86,8 +86,8 @@ fn names_in(script: &str) -> Option<Vec<String>> {
     let tokens: Vec<_> = lexer::tokens(script).into_iter().filter(|token| token.kind != Kind::Comment).collect();
     let word = |at: usize| tokens.get(at).map_or("", |token| &script[token.span.clone()]);
     let mut names = Vec::new();
-    for at in 0..tokens.len() {
-        match (tokens[at].kind, word(at)) {
+    for (at, token) in tokens.iter().enumerate() {
+        match (token.kind, word(at)) {
             (Kind::Keyword, "import") | (Kind::Name, "eval") => return None,
             (Kind::Name, "param") => {
                 let name = word(at + 2).strip_prefix('"').and_then(|name| name.strip_suffix('"'));

@@ -290,27 +290,33 @@ fn part_name(part: Part) -> &'static str {
     }
 }
 
-/// A line for people.
+/// Two lines for people.
 #[must_use]
 pub fn describe(corpus: &Corpus) -> String {
     let config = corpus.config();
     let seconds: f64 = corpus.files().iter().map(|file| file.seconds).sum();
     let part = |part: Part| {
         let files = corpus.files().iter().filter(|file| file.part == part).count();
-        format!("{} {files} ({} windows)", part_name(part), corpus.part(part).windows())
+        let windows = corpus.part(part).windows();
+        format!("{} {} ({})", part_name(part), plural(files, "file"), plural(windows, "window"))
     };
     format!(
-        "Corpus {}: {} files, {:.1} min; {}, {}, {}; {} levels at {} Hz, windows of {}",
+        "Corpus {}: {}, {:.1} min at {} Hz, {} levels, windows of {}\n  {}, {}, {}",
         config.from.display(),
-        corpus.files().len(),
+        plural(corpus.files().len(), "file"),
         seconds / 60.0,
+        config.sample_rate,
+        corpus.quantizer().levels(),
+        config.window,
         part(Part::Train),
         part(Part::Val),
         part(Part::Test),
-        corpus.quantizer().levels(),
-        config.sample_rate,
-        config.window,
     )
+}
+
+/// `1 file`, `2 files`.
+pub(super) fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// A count as Rhai's integer.

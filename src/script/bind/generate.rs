@@ -16,6 +16,7 @@ use crate::script::context::Context;
 use crate::script::convert;
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
+use crate::script::table::show_table;
 
 /// One generated sound. Clones share it.
 #[derive(Debug, Clone)]
@@ -128,9 +129,13 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
         .register_fn("save", |takes: &mut Takes, folder: &str| -> Outcome<Array> {
             let paths = takes.save(Path::new(folder))?;
             Ok(paths.into_iter().map(|path| path.display().to_string().into()).collect())
-        })
-        .register_fn("to_string", |takes: &mut Takes| -> Outcome<String> { Ok(takes.table()?.to_string()) })
-        .register_fn("to_debug", |takes: &mut Takes| -> Outcome<String> { Ok(takes.table()?.to_string()) });
+        });
+    for name in ["to_string", "to_debug"] {
+        let host = Rc::clone(&context.host);
+        engine.register_fn(name, move |takes: &mut Takes| -> Outcome<String> {
+            Ok(show_table(&takes.table()?, host.width()))
+        });
+    }
     one(engine);
 }
 
@@ -171,7 +176,7 @@ pub fn draw(context: &Context, model: &ModelValue, config: &GenerateConfig) -> R
     let rate = f64::from(sound.sample_rate);
     let mut progress = |done: usize, total: usize| {
         // A line for every sample would cost more than the sample.
-        if done % 64 == 0 || done == total {
+        if done.is_multiple_of(64) || done == total {
             #[expect(clippy::cast_precision_loss, reason = "a count of samples stays far below 2^53")]
             meter.advance(done as u64, total as u64, &format!("{:.2} s of sound", done as f64 / rate));
         }
@@ -227,7 +232,7 @@ impl IntoIterator for Takes {
     type IntoIter = std::vec::IntoIter<TakeValue>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.to_vec().into_iter()
+        self.0.iter().cloned().collect::<Vec<_>>().into_iter()
     }
 }
 

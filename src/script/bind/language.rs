@@ -27,6 +27,14 @@ const DOCS: &[Doc] = &[
         example: "print(`two and two is ${2 + 2}`);",
     },
     Doc {
+        name: "fixed",
+        of: "",
+        signature: "fixed(number, digits) -> text",
+        about: "A number with so many digits after the point.",
+        options: None,
+        example: "print(fixed(2.0 / 3, 3));   // 0.667",
+    },
+    Doc {
         name: "repeat",
         of: "",
         signature: "repeat(n, [block, …]) -> array",
@@ -46,6 +54,10 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
         },
     );
     engine.register_fn("repeat", repeat);
+    engine.register_fn("fixed", |number: Dynamic, digits: i64| -> Result<String, Box<EvalAltResult>> {
+        let digits = super::count(digits, "the number of digits")?.min(MOST_DIGITS);
+        Ok(format!("{:.digits$}", super::real(&number, "the number")?))
+    });
     engine
         .register_type_with_name::<Fault>("Fault")
         .register_get("message", |fault: &mut Fault| fault.message.clone())
@@ -53,6 +65,9 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
         .register_fn("to_string", |fault: &mut Fault| fault.message.clone())
         .register_fn("to_debug", |fault: &mut Fault| fault.message.clone());
 }
+
+/// The most digits after the point: a double holds no more than 17.
+const MOST_DIGITS: usize = 17;
 
 /// The most elements that [`repeat`] makes: a network deeper than this is a slip of the finger.
 const MOST: usize = 4096;

@@ -1,14 +1,17 @@
 //! `metrics`: frames.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine};
 
 use super::{Outcome, count, texts};
 use crate::metrics::{Frame, LOG_NAME, Row, Value, read_log};
+use crate::script::context::Context;
 use crate::script::convert::a_type;
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
+use crate::script::table::show_table;
 
 /// A frame. Clones share its columns.
 pub(crate) type FrameValue = Frame;
@@ -105,7 +108,7 @@ const DOCS: &[Doc] = &[
     },
 ];
 
-pub(super) fn register(engine: &mut Engine, docs: &mut Docs) {
+pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
     docs.add(DOCS);
     engine
         .register_type_with_name::<FrameValue>("Frame")
@@ -134,9 +137,11 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs) {
             Ok(frame.sort(name, descending).map_err(Fault::from)?)
         })
         .register_fn("save", |frame: &mut FrameValue, path: &str| -> Outcome<()> { Ok(save(frame, Path::new(path))?) })
-        .register_fn("to_markdown", |frame: &mut FrameValue| frame.to_markdown())
-        .register_fn("to_string", |frame: &mut FrameValue| frame.to_string())
-        .register_fn("to_debug", |frame: &mut FrameValue| frame.to_string());
+        .register_fn("to_markdown", |frame: &mut FrameValue| frame.to_markdown());
+    for name in ["to_string", "to_debug"] {
+        let host = Rc::clone(&context.host);
+        engine.register_fn(name, move |frame: &mut FrameValue| show_table(frame, host.width()));
+    }
 }
 
 fn read(path: &Path) -> Result<FrameValue, Fault> {

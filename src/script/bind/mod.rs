@@ -35,7 +35,7 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
     schedule::register(engine, docs);
     train::register(engine, docs, context);
     generate::register(engine, docs, context);
-    metrics::register(engine, docs);
+    metrics::register(engine, docs, context);
     plot::register(engine, docs, context);
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Engine, Map};
 
 use super::Outcome;
+use super::audio::plural;
 use super::train::RunValue;
 use crate::audio::CorpusConfig;
 use crate::device;
@@ -389,7 +390,7 @@ impl ModelValue {
         };
         let shape = describe_tier(&self.spec.tier);
         let parameters = grouped(self.parameters()?);
-        Ok(format!("Model: {parameters} parameters, d_model {}, {shape}; {state}", self.spec.d_model))
+        Ok(format!("Model: {parameters} parameters, d_model {}, {state}\n  {shape}", self.spec.d_model))
     }
 }
 
@@ -398,7 +399,7 @@ fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push('\u{2009}');
         }
         text.push(digit);
@@ -416,7 +417,7 @@ fn describe_block(block: &BlockSpec) -> String {
 
 /// `tier of 8 blocks, pooled by 4 into tier of 8 blocks`.
 fn describe_tier(tier: &TierSpec) -> String {
-    let own = format!("tier of {} blocks", tier.down.len() + tier.blocks.len());
+    let own = format!("tier of {}", plural(tier.down.len() + tier.blocks.len(), "block"));
     match &tier.pool {
         Some(pool) => format!("{own}, pooled by {} into {}", pool.factor, describe_tier(&pool.inner)),
         None => own,

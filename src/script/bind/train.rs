@@ -17,6 +17,7 @@ use crate::script::context::{Context, interrupted};
 use crate::script::convert;
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
+use crate::script::table::show_table;
 use crate::seed::Seed;
 use crate::train::{
     self, EvalReport, EvaluateConfig, Evaluation, Observer, Outcome as Trained, StepReport, Stop, TrainConfig, open_run,
@@ -441,6 +442,9 @@ fn clips(found: &Evaluation) -> Result<Frame, Fault> {
     Ok(Frame::from_rows(&found.clips.iter().map(row).collect::<Vec<_>>())?)
 }
 
+/// Wide enough for the three columns of an evaluation.
+const TABLE_WIDTH: usize = 80;
+
 /// The table with a line about accuracy below it.
 ///
 /// # Errors
@@ -451,7 +455,7 @@ pub fn describe(found: &Evaluation) -> Result<String, Fault> {
         "Evaluation on {}, {} tokens\n{}\naccuracy {} %, @3 {} %, @5 {} %, @10 {} %",
         found.part,
         found.tokens,
-        table(found)?,
+        show_table(&table(found)?, TABLE_WIDTH),
         percent(found.accuracy),
         percent(found.accuracy_at_3),
         percent(found.accuracy_at_5),
