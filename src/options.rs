@@ -96,11 +96,15 @@ pub fn parse<T: Options>(settings: &Map<String, Value>) -> Result<T, OptionError
         let mut trial = merged.clone();
         trial.insert(key.clone(), value.clone());
         // One at a time, so that a wrong type is blamed on the option that has it.
-        serde_json::from_value::<T>(Value::Object(trial.clone())).map_err(|error| wrong_type::<T>(key, value, &error))?;
+        serde_json::from_value::<T>(Value::Object(trial.clone()))
+            .map_err(|error| wrong_type::<T>(key, value, &error))?;
         merged = trial;
     }
-    let options: T = serde_json::from_value(Value::Object(merged))
-        .map_err(|error| OptionError { key: T::OWNER.to_owned(), message: error.to_string(), hint: None })?;
+    let options: T = serde_json::from_value(Value::Object(merged)).map_err(|error| OptionError {
+        key: T::OWNER.to_owned(),
+        message: error.to_string(),
+        hint: None,
+    })?;
     options.validate()?;
     Ok(options)
 }

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("model", &["ssm", "device"]),
     ("experiment", &["metrics"]),
-    ("train", &["audio", "metrics", "model", "experiment", "device"]),
+    ("train", &["audio", "metrics", "ssm", "model", "experiment", "device"]),
     ("generate", &["audio", "model", "device"]),
     ("plot", &["audio", "metrics"]),
     ("script", &["audio", "ssm", "metrics", "model", "train", "generate", "plot", "experiment", "device"]),
@@ -53,6 +53,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rand_distr", &["ssm", "model", "generate"]),
     ("rayon", &["audio", "ssm", "model", "metrics", "generate"]),
     ("realfft", &["audio", "ssm"]),
+    ("regex_automata", &[]), // named for its feature alone: see Cargo.toml
     ("rhai", &["script"]),
     ("rubato", &["audio"]),
     ("rustyline", &["repl"]),

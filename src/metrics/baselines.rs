@@ -59,7 +59,7 @@ pub fn bits_per_byte(nll: f64, levels: u32) -> f64 {
     nll / std::f64::consts::LN_2 * 8.0 / f64::from(levels).log2()
 }
 
-/// Fits the baselines on the windows of `train` and scores them on those of `eval`; see the [module](self) for the formulas.
+/// Fits the baselines on the windows of `train` and scores them on those of `eval`; the formulas stand at the top of this file.
 ///
 /// # Shapes
 /// Each item is one window of tokens in `0..levels`, of any length.

@@ -157,7 +157,7 @@ pub(super) struct Heat {
     db: (f64, f64),
 }
 
-/// A spectrogram, its title empty for none: colours span the loudest cell and [80 dB](self) below it.
+/// A spectrogram, its title empty for none: colours span the loudest cell and 80 dB below it.
 ///
 /// # Errors
 /// [`PlotError::Lengths`], [`PlotError::NotPositive`] or [`PlotError::Empty`] for data that cannot be drawn.

@@ -328,6 +328,10 @@ struct Watch<'a> {
 }
 
 impl Observer for Watch<'_> {
+    fn on_begin(&mut self, done: u64, total: u64) {
+        self.meter.advance(done, total, "");
+    }
+
     fn on_step(&mut self, report: &StepReport) {
         self.meter.advance(report.step, report.total, &format!("{:.3} bits/byte", report.bits_per_byte));
     }
