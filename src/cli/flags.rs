@@ -77,8 +77,12 @@ fn settings<T: Options>(matches: &ArgMatches) -> Map<String, Value> {
     T::fields().iter().filter(typed).filter_map(|field| Some((field.name.to_owned(), value(field)?))).collect()
 }
 
-/// A flag's text as the kind of value that its option takes; what does not fit stays text, for the option to refuse.
+/// A flag's text as the kind of value that its option takes; what does not fit stays text, for the option to refuse. An
+/// option that may be absent takes `none`, and `()` as scripts have it.
 fn json(text: &str, field: &Field) -> Value {
+    if field.kind.contains("Option") && ["()", "none", "None", "null"].contains(&text) {
+        return Value::Null;
+    }
     let is_text = ["PathBuf", "String"].iter().any(|kind| field.kind.contains(kind));
     if is_text {
         return Value::String(text.to_owned());
@@ -119,6 +123,9 @@ mod tests {
         assert_eq!(sample, Sample { lr: 1.0, pool: vec![4, 2], out: Some("7".into()), both: true });
         assert_eq!(parsed(&["--pool=[]", "--both=false"]).expect("fitting").pool, Vec::<usize>::new());
         assert_eq!(parsed(&[]), Ok(Sample::default()));
+        for none in ["()", "none", "None", "null"] {
+            assert_eq!(parsed(&["--out", none]).expect("no value is a value here").out, None);
+        }
     }
 
     #[test]

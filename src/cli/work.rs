@@ -97,7 +97,13 @@ pub(super) fn evaluate(matches: &ArgMatches, context: &Context) -> Result<(), Di
             ..CorpusConfig::default()
         },
     };
-    let corpus = flags::read_over(matches, &trained_on).map_err(usage)?;
+    let corpus: CorpusConfig = flags::read_over(matches, &trained_on).map_err(usage)?;
+    if corpus.from == trained_on.from && corpus.train_fraction != trained_on.train_fraction {
+        context.host.note(&format!(
+            "trained at train_fraction {}, scored at {}: files that it was trained on may be among the scored ones",
+            trained_on.train_fraction, corpus.train_fraction
+        ));
+    }
     let corpus = actions::open(context, &corpus).map_err(|fault| stopped(context, fault))?;
     let found = actions::score_model(context, &model, &corpus, &config).map_err(|fault| stopped(context, fault))?;
     context.host.print(&actions::describe_evaluation(&found)?);
