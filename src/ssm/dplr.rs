@@ -1,7 +1,7 @@
 //! The convolution kernel of a diagonal-plus-low-rank state space, in the frequency domain.
 
 use super::cauchy;
-use super::space::{Continuous, pairs, tensor};
+use super::space::{Continuous, lengths, pairs, real_parts, tensor};
 use super::{SsmError, Tape};
 use std::f64::consts::PI;
 use tch::{Device, Kind, Tensor};
@@ -85,16 +85,10 @@ fn cauchy_sums(system: &Continuous, seq_len: i64, products: Products<'_>) -> Res
     let Products::HandMade(tape) = products else {
         return super::reference::cauchy(&v, &lambda, seq_len);
     };
-    let real = |x: &Tensor| x.f_resolve_conj()?.f_view_as_real()?.f_contiguous();
-    let (v, lambda) = (real(&v)?, real(&lambda)?);
+    let (v, lambda) = (real_parts(&v)?, real_parts(&lambda)?);
     let shape = v.size();
-    let as_size = |n: i64| usize::try_from(n).unwrap_or(0);
-    let sizes = cauchy::Sizes {
-        products: as_size(shape[0]),
-        channels: as_size(shape[1]),
-        modes: as_size(shape[2]),
-        seq_len: as_size(seq_len),
-    };
+    let [products, channels, modes] = lengths(&v);
+    let sizes = cauchy::Sizes { products, channels, modes, seq_len: usize::try_from(seq_len).unwrap_or(0) };
     let (v_values, lambda_values) = (pairs(&v)?, pairs(&lambda)?);
     let r = cauchy::forward(&v_values, &lambda_values, sizes);
     let r = tensor(r.as_flattened(), &[shape[0], shape[1], seq_len / 2 + 1, 2], Device::Cpu)?;

@@ -1,6 +1,6 @@
 //! The convolution kernel of a diagonal state space.
 
-use super::space::{Continuous, pairs, tensor};
+use super::space::{Continuous, lengths, pairs, real_parts, tensor};
 use super::vandermonde;
 use super::{SsmError, Tape};
 use serde::{Deserialize, Serialize};
@@ -53,16 +53,10 @@ pub fn kernel(system: &Continuous, rule: Discretization, seq_len: i64, tape: &mu
     if v.device() != Device::Cpu {
         return super::reference::vandermonde(&v, &a_bar, seq_len);
     }
-    let real = |x: &Tensor| x.f_resolve_conj()?.f_view_as_real()?.f_contiguous();
-    let (v, a_bar) = (real(&v)?, real(&a_bar)?);
+    let (v, a_bar) = (real_parts(&v)?, real_parts(&a_bar)?);
     let shape = v.size();
-    let as_size = |n: i64| usize::try_from(n).unwrap_or(0);
-    let sizes = vandermonde::Sizes {
-        outputs: as_size(shape[0]),
-        channels: as_size(shape[1]),
-        modes: as_size(shape[2]),
-        seq_len: as_size(seq_len),
-    };
+    let [outputs, channels, modes] = lengths(&v);
+    let sizes = vandermonde::Sizes { outputs, channels, modes, seq_len: usize::try_from(seq_len).unwrap_or(0) };
     let (v_values, z_values) = (pairs(&v)?, pairs(&a_bar)?);
     let k = vandermonde::forward(&v_values, &z_values, sizes);
     let k = tensor(&k, &[shape[0], shape[1], seq_len], Device::Cpu)?;

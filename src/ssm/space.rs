@@ -114,6 +114,18 @@ impl Continuous {
     }
 }
 
+/// A complex tensor as a real one with a trailing axis (re, im), on the tape, in one piece: what a product made outside the
+/// tape takes as its input.
+pub(crate) fn real_parts(complex: &Tensor) -> Result<Tensor, SsmError> {
+    Ok(complex.f_resolve_conj()?.f_view_as_real()?.f_contiguous()?)
+}
+
+/// The first three sizes of a tensor, as lengths of slices.
+pub(crate) fn lengths(tensor: &Tensor) -> [usize; 3] {
+    let size = tensor.size();
+    std::array::from_fn(|axis| size.get(axis).and_then(|&n| usize::try_from(n).ok()).unwrap_or(0))
+}
+
 /// The numbers of a real tensor whose last axis is (re, im), row by row.
 pub(crate) fn pairs(real: &Tensor) -> Result<Vec<[f64; 2]>, SsmError> {
     let flat = real.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?.f_view([-1])?;
