@@ -13,12 +13,102 @@ use serde_json::{Map, Value};
 pub struct Field {
     /// The name as typed: `d_state`.
     pub name: &'static str,
-    /// What it means, with unit and range.
+    /// What it means; ends in `[unit; range]`, either of which may be empty.
     pub doc: &'static str,
     /// The Rust type as written, for `help`.
     pub kind: &'static str,
     /// The default, as JSON.
     pub default: fn() -> Value,
+}
+
+impl Field {
+    /// What it means, on one line, without unit and range.
+    #[must_use]
+    pub fn about(&self) -> String {
+        let (about, _) = split_bracket(self.doc);
+        about.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Its unit: `Hz`, `samples`; None for a bare number, text or flag.
+    #[must_use]
+    pub fn unit(&self) -> Option<&'static str> {
+        split_bracket(self.doc).1.map(|bracket| bracket.split(';').next().unwrap_or("").trim()).filter(|u| !u.is_empty())
+    }
+
+    /// What it may be: `above 0`, `0 to below 1`, or the texts to choose from.
+    #[must_use]
+    pub fn range(&self) -> Option<&'static str> {
+        split_bracket(self.doc).1.and_then(|bracket| Some(bracket.split_once(';')?.1.trim())).filter(|r| !r.is_empty())
+    }
+
+    /// The texts it may be, where it is one of a few.
+    #[must_use]
+    pub fn choices(&self) -> Vec<&'static str> {
+        let range = self.range().filter(|range| range.starts_with('"')).unwrap_or("");
+        range.split('"').skip(1).step_by(2).collect()
+    }
+
+    /// Its type in a script author's words: `real`, `whole number or ()`.
+    #[must_use]
+    pub fn type_word(&self) -> String {
+        type_word(self.kind)
+    }
+
+    /// The default as a script says it.
+    #[must_use]
+    pub fn default_text(&self) -> String {
+        as_script(&(self.default)())
+    }
+}
+
+/// A doc comment and the inside of the bracket that it ends in.
+fn split_bracket(doc: &'static str) -> (&'static str, Option<&'static str>) {
+    let doc = doc.trim();
+    let inside = doc.strip_suffix(']').and_then(|open| open.rsplit_once('[')).filter(|(_, inside)| inside.contains(';'));
+    inside.map_or((doc, None), |(about, inside)| (about.trim(), Some(inside)))
+}
+
+fn type_word(kind: &str) -> String {
+    let kind: String = kind.split_whitespace().collect();
+    let inside = |name: &str| kind.strip_prefix(name).and_then(|rest| rest.strip_suffix('>'));
+    if let Some(inner) = inside("Option<") {
+        return format!("{} or ()", type_word(inner));
+    }
+    if let Some(inner) = inside("Vec<") {
+        return match type_word(inner).as_str() {
+            "integer" | "whole number" => "array of integers".to_owned(),
+            "real" => "array of numbers".to_owned(),
+            other => format!("array of {other}s"),
+        };
+    }
+    match kind.rsplit("::").next().unwrap_or(&kind) {
+        "f64" | "f32" => "real",
+        "i64" | "i32" => "integer",
+        "u64" | "u32" | "u16" | "u8" | "usize" => "whole number",
+        "bool" => "bool",
+        "PathBuf" => "path",
+        "String" => "text",
+        "Schedule" => "schedule",
+        "Callback" => "function",
+        "Value" => "value",
+        _ => "text", // a closed set: its range lists the names
+    }
+    .to_owned()
+}
+
+/// JSON as a script says it: `()` for null, `#{ a: 1 }` for an object.
+#[must_use]
+pub fn as_script(value: &Value) -> String {
+    match value {
+        Value::Null => "()".to_owned(),
+        Value::Array(items) => format!("[{}]", items.iter().map(as_script).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) if map.is_empty() => "#{}".to_owned(),
+        Value::Object(map) => {
+            let fields = map.iter().map(|(key, value)| format!("{key}: {}", as_script(value)));
+            format!("#{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// A struct declared with [`options!`](crate::options!).
@@ -119,11 +209,14 @@ fn unknown<T: Options>(key: &str) -> OptionError {
 }
 
 fn wrong_type<T: Options>(key: &str, value: &Value, error: &serde_json::Error) -> OptionError {
-    let doc = T::fields().iter().find(|field| field.name == key).map(|field| field.doc.trim());
+    let field = T::fields().iter().find(|field| field.name == key);
     OptionError {
         key: key.to_owned(),
-        message: format!("option `{key}` of {} cannot be {value}: {error}", T::OWNER),
-        hint: doc.map(|doc| format!("`{key}`: {doc}")),
+        message: format!("option `{key}` of {} cannot be {}: {error}", T::OWNER, as_script(value)),
+        hint: field.map(|field| match field.range() {
+            Some(range) => format!("`{key}`: {} ({range})", field.about().trim_end_matches('.')),
+            None => format!("`{key}`: {}", field.about()),
+        }),
     }
 }
 
@@ -212,6 +305,19 @@ mod tests {
     fn a_wrong_type_is_blamed_on_its_option() {
         let error = parse::<Sample>(&map(r#"{"lr": 2, "count": "many"}"#)).expect_err("wrong type");
         assert_eq!(error.key, "count");
+    }
+
+    #[test]
+    fn a_field_tells_its_type_unit_and_range() {
+        let field = |doc, kind| Field { name: "x", doc, kind, default: || Value::Null };
+        let hop = field(" From one window\n to the next. [samples; 1 or more]\n", "Option<u32>");
+        assert_eq!((hop.about().as_str(), hop.unit(), hop.range()), ("From one window to the next.", Some("samples"), Some("1 or more")));
+        assert_eq!(hop.type_word(), "whole number or ()");
+        let init = field("Start. [; \"legs\", \"legt\"]", "Init");
+        assert_eq!((init.unit(), init.choices(), init.type_word().as_str()), (None, vec!["legs", "legt"], "text"));
+        let list = field("`[]` is an isotropic model", "Vec<i64>");
+        assert_eq!((list.range(), list.type_word().as_str()), (None, "array of integers"), "no bracket of ours");
+        assert_eq!(as_script(&serde_json::json!({ "kind": "warmup", "steps": null })), "#{ kind: \"warmup\", steps: () }");
     }
 
     #[test]

@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("generate", &["audio", "model", "device"]),
     ("plot", &["audio", "metrics"]),
     ("script", &["audio", "ssm", "metrics", "model", "train", "generate", "plot", "experiment", "device"]),
-    ("repl", &["script", "device"]),
+    ("repl", &["script", "plot", "device"]),
     (
         "cli",
         &["repl", "script", "audio", "ssm", "metrics", "model", "train", "generate", "plot", "experiment", "device"],
@@ -36,17 +36,20 @@ const GROUND: &[&str] = &["options", "seed", "interrupt"];
 const CRATES: &[(&str, &[&str])] = &[
     ("ab_glyph", &["plot"]),
     ("annotate_snippets", &["script"]),
-    ("base64", &["plot"]),
+    ("base64", &["plot", "report", "repl"]),
     ("blake3", &["seed", "audio", "experiment", "train"]),
     ("clap", &["cli", "main"]),
     ("console", &["repl", "cli"]),
     ("hound", &["audio"]),
+    ("icy_sixel", &["repl"]),
     ("indicatif", &["repl", "cli"]),
     ("libc", &["device"]),
     ("libloading", &["device"]),
+    ("maud", &["report"]),
     ("plotters", &["plot"]),
     ("png", &["plot"]),
     ("polars", &["metrics"]),
+    ("pulldown_cmark", &["report"]),
     ("pulp", &["ssm", "model", "generate"]),
     ("rand", &["seed", "ssm", "model", "train", "generate"]),
     ("rand_chacha", &["seed", "train", "generate"]),
@@ -67,6 +70,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tempfile", ANYWHERE),
     ("thiserror", ANYWHERE),
     ("toml", &["experiment", "script", "cli"]),
+    ("which", &["script", "audio"]),
 ];
 
 const ANYWHERE: &[&str] = &["*"];

@@ -39,6 +39,7 @@ pub(super) fn command() -> Command {
         .subcommand(work::evaluate_command())
         .subcommand(work::generate_command())
         .subcommand(verify::command())
+        .subcommand(defs())
         .subcommand(Command::new("doctor").about("Say what this machine has, and how to mend what it lacks"))
 }
 
@@ -53,6 +54,33 @@ fn run() -> Command {
                 .action(ArgAction::Append)
                 .value_parser(pair)
                 .help("Set a parameter that the script reads with param(\"KEY\", default); may be repeated"),
+        )
+        .arg(
+            Arg::new("params")
+                .long("params")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("set")
+                .help("List the parameters that --set can change, and run nothing"),
+        )
+}
+
+fn defs() -> Command {
+    Command::new("defs")
+        .about("Write what editors' Rhai support and people read about the language")
+        .arg(
+            Arg::new("to")
+                .long("to")
+                .value_name("FOLDER")
+                .value_parser(clap::value_parser!(std::path::PathBuf))
+                .default_value(".rhai")
+                .help("Where the definition files (.d.rhai) go"),
+        )
+        .arg(
+            Arg::new("markdown")
+                .long("markdown")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("to")
+                .help("Print the language as one Markdown page instead: docs/language.md"),
         )
 }
 

@@ -5,7 +5,6 @@ use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
 use crate::options::{self, Field, OptionError, Options};
-use crate::script::one_line;
 
 /// Adds a flag for every option of `T` that `command` does not have yet; a name that two tables share is one flag.
 pub(super) fn add<T: Options>(command: Command) -> Command {
@@ -24,18 +23,22 @@ pub(super) fn without<T: Options>(command: Command, name: &'static str) -> Comma
 
 fn flag(field: &'static Field, owner: &'static str) -> Arg {
     let default = (field.default)();
-    let shown = match &default {
-        Value::Null => String::new(),
-        Value::String(text) => format!(" [default: {text}]"),
-        other => format!(" [default: {other}]"),
-    };
+    let mut facts = Vec::new();
+    facts.extend(field.unit().map(str::to_owned));
+    facts.extend(field.range().map(str::to_owned));
+    facts.extend(match &default {
+        Value::Null => None,
+        Value::String(text) => Some(format!("default: {text}")),
+        other => Some(format!("default: {other}")),
+    });
+    let shown = if facts.is_empty() { String::new() } else { format!(" [{}]", facts.join("; ")) };
     let arg = Arg::new(field.name)
         .long(field.name.replace('_', "-"))
         .alias(field.name)
         .value_name(value_name(&default))
         .allow_negative_numbers(true)
         .help_heading(format!("Options of {owner}"))
-        .help(format!("{}{shown}", one_line(field.doc)));
+        .help(format!("{}{shown}", field.about()));
     // `--unet` alone means yes.
     if default.is_boolean() { arg.num_args(0..=1).require_equals(true).default_missing_value("true") } else { arg }
 }

@@ -11,7 +11,7 @@ mod verify;
 mod work;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -19,8 +19,9 @@ use clap::ArgMatches;
 
 use crate::device::{self, Selection};
 use crate::interrupt::Interrupt;
-use crate::repl::{self, Console};
-use crate::script::{Cause, Context, Diagnostic, Fault, Session, fenced};
+use crate::metrics::{Frame, Row};
+use crate::repl::{self, Console, Insistence};
+use crate::script::{Cause, Context, Diagnostic, Fault, Session, actions, fenced, show_table};
 
 /// How the program ends.
 mod code {
@@ -70,15 +71,17 @@ fn dispatch(matches: &ArgMatches, console: &Console) -> Result<ExitCode, Diagnos
         return Ok(ExitCode::from(code::USAGE));
     }
     let interrupt = Interrupt::default();
-    repl::listen(interrupt.clone()).map_err(|error| Diagnostic::new(format!("cannot listen for Ctrl-C: {error}")))?;
+    let insistence = if matches.subcommand().is_none() { Insistence::Aborts } else { Insistence::Ends };
+    repl::listen(interrupt.clone(), insistence).map_err(|error| Diagnostic::new(format!("cannot listen for Ctrl-C: {error}")))?;
     let context = Context::new(Rc::new(console.clone()), interrupt, selection);
     match matches.subcommand() {
-        None => repl::run(Session::new(context), console).map_err(Diagnostic::new)?,
+        None => repl::run(Session::new(context), console)?,
         Some(("run", found)) => run(found, context)?,
         Some(("train", found)) => work::train(found, &context)?,
         Some(("evaluate", found)) => work::evaluate(found, &context)?,
         Some(("generate", found)) => work::generate(found, &context)?,
         Some(("verify", found)) => verify::run(found, &context)?,
+        Some(("defs", found)) => defs(found, context)?,
         Some(("doctor", _)) => return Ok(doctor::print(console)),
         Some((name, _)) => return Err(Diagnostic::new(format!("no command `{name}`"))),
     }
@@ -92,9 +95,50 @@ fn setting<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -
 
 fn run(matches: &ArgMatches, context: Context) -> Result<(), Diagnostic> {
     let file = matches.get_one::<String>("file").map(String::as_str).unwrap_or_default();
+    if matches.get_flag("params") {
+        return parameters(Path::new(file), &context);
+    }
     let pairs = matches.get_many::<(String, String)>("set").unwrap_or_default();
     let given: BTreeMap<String, String> = pairs.cloned().collect();
     Session::new(context).run_file(Path::new(file), given)
+}
+
+/// Lists what `--set` can change.
+fn parameters(file: &Path, context: &Context) -> Result<(), Diagnostic> {
+    let (found, computed) = Session::parameters(file)?;
+    let rows: Vec<Row> = found
+        .into_iter()
+        .map(|found| Row::new().with("parameter", found.name).with("default", found.default).with("about", found.about))
+        .collect();
+    if rows.is_empty() {
+        context.host.print("the script reads no parameter");
+    } else {
+        let frame = Frame::from_rows(&rows).map_err(Fault::from)?;
+        context.host.print(&show_table(&frame, context.host.width()));
+    }
+    if computed {
+        context.host.note("the script reads more parameters, whose names it computes");
+    }
+    Ok(())
+}
+
+/// Writes the definition files, or prints the language as a page.
+fn defs(matches: &ArgMatches, context: Context) -> Result<(), Diagnostic> {
+    let host = Rc::clone(&context.host);
+    let session = Session::new(context);
+    if matches.get_flag("markdown") {
+        host.print(session.manual().trim_end());
+        return Ok(());
+    }
+    let folder = matches.get_one::<PathBuf>("to").cloned().unwrap_or_default();
+    actions::check_writable(&folder)?;
+    for (name, text) in session.definitions() {
+        let path = folder.join(name);
+        std::fs::write(&path, text)
+            .map_err(|error| Diagnostic::new(format!("cannot write {}: {error}", path.display())))?;
+        host.print(&path.display().to_string());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -91,6 +91,17 @@ pub fn open(selection: Selection) -> Result<Device, DeviceError> {
     resolve(selection, cuda)
 }
 
+/// What a device is, for people.
+///
+/// # Errors
+/// As [`open`].
+pub fn describe(selection: Selection) -> Result<String, DeviceError> {
+    Ok(match open(selection)? {
+        Device::Cuda(number) => format!("CUDA GPU {number}"),
+        _ => format!("CPU, {} threads, {}", threads(), simd_level()),
+    })
+}
+
 /// [`open`], told by `state` what the machine has; asked only when a GPU may be meant.
 fn resolve<'a>(selection: Selection, state: impl FnOnce() -> &'a Cuda) -> Result<Device, DeviceError> {
     match selection {

@@ -30,6 +30,32 @@ pub enum Theme {
     Dark,
 }
 
+impl std::fmt::Display for Theme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Paper => "paper",
+            Self::Dark => "dark",
+        })
+    }
+}
+
+/// The name of no theme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there are \"paper\" and \"dark\"")]
+pub struct UnknownTheme;
+
+impl std::str::FromStr for Theme {
+    type Err = UnknownTheme;
+
+    fn from_str(name: &str) -> Result<Self, UnknownTheme> {
+        match name {
+            "paper" => Ok(Self::Paper),
+            "dark" => Ok(Self::Dark),
+            _ => Err(UnknownTheme),
+        }
+    }
+}
+
 impl Theme {
     pub(super) fn background(self) -> Colour {
         match self {

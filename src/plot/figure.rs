@@ -1,12 +1,14 @@
 //! A figure: what is drawn, how large, in which colours, and where it is saved.
 
 use super::axes::{self, LARGE};
+use super::cells::{self, CELL, Ink};
 use super::chart::{Chart, Series};
 use super::colour::Theme;
 use super::error::PlotError;
 use super::heat::Heat;
 use super::mark::Mark;
 use super::paint;
+use super::scale::{count, whole};
 use std::io::Write;
 use std::path::Path;
 
@@ -54,6 +56,11 @@ impl Page<'_> {
             marks.push(axes::title((left, 24.0), self.title, self.width - left - 16.0, LARGE, self.theme));
         }
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes of a page, rounded")]
+fn pixels(length: f64) -> u32 {
+    length.round() as u32
 }
 
 impl Figure {
@@ -148,6 +155,20 @@ impl Figure {
     /// As [`Figure::svg`].
     pub fn png(&self) -> Result<Vec<u8>, PlotError> {
         paint::png(&self.marks()?, self.size, self.theme.background())
+    }
+
+    /// The figure in the letters of a terminal, `columns` of them wide.
+    ///
+    /// # Errors
+    /// As [`Figure::svg`].
+    pub fn text(&self, columns: usize, ink: Ink) -> Result<String, PlotError> {
+        /// A terminal is seldom higher.
+        const HIGHEST: usize = 44;
+        let (width, height) = (f64::from(self.size.0), f64::from(self.size.1));
+        let wide = count(columns) * CELL.0;
+        let rows = whole((wide * height / width / CELL.1).round()).clamp(14, HIGHEST);
+        let page = self.clone().theme(Theme::Dark).size(pixels(wide), pixels(count(rows) * CELL.1));
+        cells::text(&page.marks()?, columns, rows, Theme::Dark, ink)
     }
 
     /// Saves the figure as the name's ending says, `.png` or `.svg`: under a temporary name, then renamed.

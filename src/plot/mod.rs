@@ -14,6 +14,7 @@
 //! ```
 
 mod axes;
+mod cells;
 mod chart;
 mod colour;
 mod curves;
@@ -27,8 +28,9 @@ mod paint;
 mod scale;
 mod sound;
 
+pub use cells::Ink;
 pub use chart::{Series, Style};
-pub use colour::Theme;
+pub use colour::{Theme, UnknownTheme};
 pub use curves::{curves, loss_curve, metric_curve, smooth};
 pub use error::PlotError;
 pub use figure::Figure;

@@ -1,24 +1,257 @@
-//! What the prompt understands besides the language: `help`, `help(name)`.
+//! What the prompt understands besides the language: `:help`, `:vars`, `:runs`, `:load`, `:save`, `:time`, `:set`,
+//! `:device`, `:quit`; `?name` and `name?`; and `help` as a word.
 
-use crate::script::Session;
+use std::path::Path;
+use std::time::Instant;
 
-/// The answer to a command; None when `line` is no command but a piece of a script.
-pub(super) fn answer(session: &Session, line: &str) -> Option<String> {
-    let line = line.trim().trim_end_matches(';').trim_end();
-    let rest = line.strip_prefix("help")?.trim();
-    let name = match rest.strip_prefix('(') {
+use super::console::Console;
+use super::graphics::Graphics;
+use crate::device::{self, Selection};
+use crate::options::nearest;
+use crate::script::{Diagnostic, Host, Session};
+
+/// A command: its name, what follows it, and what it does.
+pub(super) struct Command {
+    pub(super) name: &'static str,
+    pub(super) takes: &'static str,
+    pub(super) about: &'static str,
+}
+
+/// Every command, in the order of the help.
+pub(super) const COMMANDS: &[Command] = &[
+    Command { name: ":help", takes: "[name]", about: "every function, or all about one; also ?name and name?" },
+    Command { name: ":vars", takes: "", about: "the variables and functions of this session" },
+    Command { name: ":runs", takes: "[folder]", about: "the runs below experiments/ (or a folder), newest last" },
+    Command { name: ":load", takes: "FILE", about: "run a script here; its variables and functions stay" },
+    Command { name: ":save", takes: "FILE", about: "write this session as a script that runs" },
+    Command { name: ":time", takes: "CODE", about: "evaluate, and say how long it took" },
+    Command { name: ":set", takes: "[name value]", about: "show or change how the prompt behaves" },
+    Command { name: ":device", takes: "[name]", about: "where models are built: auto, cpu, cuda, cuda:1" },
+    Command { name: ":quit", takes: "", about: "leave; Ctrl-D does the same" },
+];
+
+/// What `:set` can change, with what it takes.
+pub(super) const SETTINGS: &[(&str, &str)] = &[
+    ("graphics", "how figures are drawn here: auto, kitty, iterm, sixel, blocks, off"),
+    ("theme", "colours of figures shown here: auto, paper, dark"),
+    ("figures", "the folder that figures shown here are saved in"),
+    ("threads", "threads within one operation"),
+];
+
+/// What comes of a line.
+pub(super) enum Reply {
+    /// Something to say.
+    Say(String),
+    /// A piece of a script, to be evaluated; `timed` says how long it took.
+    Evaluate { code: String, timed: Option<Instant> },
+    /// The session ends.
+    Leave,
+}
+
+/// What to do with `line`.
+///
+/// # Errors
+/// For a command that does not exist, or that cannot do what was asked.
+pub(super) fn reply(session: &mut Session, console: &Console, line: &str) -> Result<Reply, Diagnostic> {
+    let line = line.trim();
+    if let Some(command) = line.strip_prefix(':') {
+        let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+        return obey(session, console, name, rest.trim());
+    }
+    if let Some(name) = line.strip_prefix('?').or_else(|| line.strip_suffix('?')).map(str::trim).filter(|n| is_name(n)) {
+        return Ok(Reply::Say(brief(session, name)));
+    }
+    let bare = line.trim_end_matches(';').trim_end();
+    if matches!(bare, "quit" | "exit" | "quit()" | "exit()") && !session.names().iter().any(|name| *name == bare) {
+        return Ok(Reply::Leave);
+    }
+    match asks_for_help(bare) {
+        Some(name) => help(session, console, name).map(Reply::Say),
+        None => Ok(Reply::Evaluate { code: line.to_owned(), timed: None }),
+    }
+}
+
+/// Whether the line is no piece of a script, so that Enter always ends it.
+pub(super) fn is_command(line: &str) -> bool {
+    let line = line.trim_start();
+    (line.starts_with(':') && !line.starts_with("::") && !line.starts_with(":time")) || line.starts_with('?')
+}
+
+fn obey(session: &mut Session, console: &Console, name: &str, rest: &str) -> Result<Reply, Diagnostic> {
+    Ok(match name {
+        "help" | "h" => Reply::Say(help(session, console, rest)?),
+        "vars" | "v" => Reply::Say(variables(session, console.width())),
+        "runs" => Reply::Say(session.runs_shown(rest)?),
+        "load" | "l" => {
+            session.load(Path::new(file(rest, ":load FILE")?))?;
+            Reply::Say(String::new())
+        }
+        "save" | "s" => Reply::Say(save(session, Path::new(file(rest, ":save FILE")?))?),
+        "time" | "t" if rest.is_empty() => return Err(Diagnostic::new("`:time` needs something to evaluate: :time CODE")),
+        "time" | "t" => Reply::Evaluate { code: rest.to_owned(), timed: Some(Instant::now()) },
+        "set" => Reply::Say(set(session, console, rest)?),
+        "device" => Reply::Say(device_of(session, rest)?),
+        "quit" | "q" | "exit" => Reply::Leave,
+        _ => return Err(unknown(name)),
+    })
+}
+
+fn unknown(name: &str) -> Diagnostic {
+    let names = || COMMANDS.iter().map(|command| command.name.trim_start_matches(':'));
+    let hint = match nearest(name, names()) {
+        Some(near) => format!("did you mean `:{near}`?"),
+        None => format!("there are {}", COMMANDS.iter().map(|command| command.name).collect::<Vec<_>>().join(", ")),
+    };
+    Diagnostic::new(format!("unknown command `:{name}`")).with_hint(hint)
+}
+
+fn file<'a>(rest: &'a str, usage: &str) -> Result<&'a str, Diagnostic> {
+    let path = rest.trim_matches('"');
+    if path.is_empty() { Err(Diagnostic::new(format!("a file was needed: {usage}"))) } else { Ok(path) }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// The name that `help`, `help name` or `help(name)` asks about; empty for all.
+fn asks_for_help(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("help")?;
+    let name = match rest.trim().strip_prefix('(') {
         Some(inside) => inside.strip_suffix(')')?.trim().trim_matches('"'),
-        None if line == "help" || line.starts_with("help ") => rest,
+        None if rest.is_empty() || rest.starts_with(char::is_whitespace) => rest.trim(),
         None => return None,
     };
-    if !name.chars().all(|c| c.is_alphanumeric() || c == '_') {
-        return None;
-    }
+    (name.is_empty() || is_name(name)).then_some(name)
+}
+
+fn help(session: &Session, console: &Console, name: &str) -> Result<String, Diagnostic> {
     if name.is_empty() {
-        return Some(session.docs().overview());
+        let width = COMMANDS.iter().map(|c| c.name.len() + 1 + c.takes.len()).max().unwrap_or(0);
+        let lines = COMMANDS.iter().map(|c| format!("  {:width$}  {}\n", format!("{} {}", c.name, c.takes), c.about));
+        let keys = "Keys\n  Tab completes, Ctrl-R searches the history, Ctrl-C stops work (twice: gives it up)\n";
+        return Ok(format!("{}\n\nCommands\n{}\n{keys}", session.docs().overview(console.width()), lines.collect::<String>()).trim_end().to_owned());
     }
-    Some(session.docs().explain(name).unwrap_or_else(|nearest| match nearest {
-        Some(near) => format!("nothing is called `{name}`; did you mean `{near}`?"),
-        None => format!("nothing is called `{name}`; `help` lists what there is"),
-    }))
+    session.docs().explain(name).map_err(|near| nothing(name, near))
+}
+
+fn brief(session: &Session, name: &str) -> String {
+    if let Some(variable) = session.variables_shown().into_iter().find(|variable| variable.name == name) {
+        return format!("{name}: {} = {}\n  `:help {}` tells what it has", variable.kind, variable.value, variable.kind);
+    }
+    session.docs().brief(name).unwrap_or_else(|near| {
+        let nothing = nothing(name, near);
+        format!("{}; {}", nothing.message, nothing.hints.join("; "))
+    })
+}
+
+fn nothing(name: &str, near: Option<&str>) -> Diagnostic {
+    let nothing = Diagnostic::new(format!("nothing is called `{name}`"));
+    match near {
+        Some(near) => nothing.with_hint(format!("did you mean `{near}`?")),
+        None => nothing.with_hint("`:help` lists what there is"),
+    }
+}
+
+fn variables(session: &Session, width: usize) -> String {
+    let (variables, functions) = (session.variables_shown(), session.functions_shown());
+    if variables.is_empty() && functions.is_empty() {
+        return "nothing is defined yet".to_owned();
+    }
+    let longest = |cell: fn(&crate::script::Variable) -> &str| variables.iter().map(|v| cell(v).chars().count()).max().unwrap_or(0);
+    let (names, kinds) = (longest(|v| &v.name), longest(|v| &v.kind));
+    let line = |v: &crate::script::Variable| {
+        let line = format!("{:names$}  {:kinds$}  {}", v.name, v.kind, v.value);
+        console::truncate_str(&line, width, "…").trim_end().to_owned()
+    };
+    let lines = variables.iter().map(line).chain(functions.iter().map(|function| format!("fn {function}")));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn save(session: &Session, path: &Path) -> Result<String, Diagnostic> {
+    let Some(script) = session.transcript() else {
+        return Err(Diagnostic::new("nothing has been typed yet that could be saved"));
+    };
+    let head = format!("// A wasabi session, saved by `:save`. Run it with: wasabi run {}\n\n", path.display());
+    let lines = script.lines().count();
+    std::fs::write(path, format!("{head}{script}")).map_err(|error| {
+        Diagnostic::new(format!("cannot write {}: {error}", path.display()))
+            .with_hint("choose a folder that exists and that you may write to")
+    })?;
+    Ok(format!("{}: {lines} lines; run it with `wasabi run {0}`", path.display()))
+}
+
+fn set(session: &Session, console: &Console, rest: &str) -> Result<String, Diagnostic> {
+    let (name, value) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let value = value.trim().trim_matches('"');
+    let settings = session.context();
+    if name.is_empty() {
+        let now = [
+            console.graphics().to_string(),
+            settings.theme.get().map_or("auto".to_owned(), |theme| theme.to_string()),
+            settings.figures.borrow().display().to_string(),
+            device::threads().to_string(),
+        ];
+        let line = |((name, about), now): (&(&str, &str), String)| format!("{name:9} {now:18} {about}");
+        return Ok(SETTINGS.iter().zip(now).map(line).collect::<Vec<_>>().join("\n"));
+    }
+    let wrong = |needed: &str| Diagnostic::new(format!("`{name}` cannot be `{value}`")).with_hint(needed.to_owned());
+    match name {
+        "graphics" => {
+            let graphics: Graphics = value.parse().map_err(|()| wrong("auto, kitty, iterm, sixel, blocks or off"))?;
+            console.set_graphics(graphics);
+        }
+        "theme" => settings.theme.set(match value {
+            "auto" => None,
+            _ => Some(value.parse().map_err(|_| wrong("auto, paper or dark"))?),
+        }),
+        "figures" if value.is_empty() => return Err(wrong("the path of a folder")),
+        "figures" => *settings.figures.borrow_mut() = value.into(),
+        "threads" => {
+            let threads: usize = value.parse().map_err(|_| wrong("a whole number, at least 1"))?;
+            device::set_threads(Some(threads)).map_err(|error| Diagnostic::new(error.to_string()))?;
+        }
+        _ => {
+            let hint = match nearest(name, SETTINGS.iter().map(|(name, _)| *name)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`:set` alone lists what can be set".to_owned(),
+            };
+            return Err(Diagnostic::new(format!("unknown setting `{name}`")).with_hint(hint));
+        }
+    }
+    Ok(String::new())
+}
+
+fn device_of(session: &Session, rest: &str) -> Result<String, Diagnostic> {
+    let refused = |error: device::DeviceError| {
+        let refused = Diagnostic::new(error.to_string());
+        match error.hint() {
+            Some(hint) => refused.with_hint(hint),
+            None => refused,
+        }
+    };
+    if !rest.is_empty() {
+        let selection: Selection = rest.parse().map_err(refused)?;
+        device::open(selection).map_err(refused)?; // refused now, and not at the next model
+        session.set_device(selection);
+    }
+    let selection = session.context().device.get();
+    Ok(format!("{selection}: {}", device::describe(selection).map_err(refused)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_asked_for_in_three_ways_and_a_name_that_begins_with_it_in_none() {
+        assert_eq!(["help", "help train", "help(train)", "help(\"train\")"].map(asks_for_help), [Some(""), Some("train"), Some("train"), Some("train")]);
+        assert_eq!(["helper", "help = 3", "help(1 + 1)"].map(asks_for_help), [None, None, None]);
+    }
+
+    #[test]
+    fn a_command_is_complete_as_it_stands() {
+        assert!(is_command(":save a(b.rhai") && is_command("?train") && !is_command("a ? b") && !is_command("let a = 1"));
+        assert!(!is_command(":time train(net,"), "what is timed may go on over lines");
+    }
 }

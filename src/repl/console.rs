@@ -3,7 +3,7 @@
 //! On a terminal, long work is one bar with rate, message and time left. In a pipe or a file it is a plain line every few
 //! seconds, without escape codes. Writing to a closed pipe is not an error: whoever read has seen enough.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::graphics::Graphics;
+use crate::plot::{Figure, Ink};
 use crate::script::{Diagnostic, Host, Task};
 
 /// The least time between two plain lines of one task.
@@ -25,6 +27,7 @@ pub struct Console {
     terminal: bool,
     colour: bool,
     bar: Rc<RefCell<Option<ProgressBar>>>,
+    graphics: Rc<Cell<Graphics>>,
 }
 
 impl Default for Console {
@@ -39,13 +42,23 @@ impl Console {
     pub fn new() -> Self {
         let terminal = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { terminal, colour: terminal && !plain, bar: Rc::default() }
+        Self { terminal, colour: terminal && !plain, bar: Rc::default(), graphics: Rc::default() }
     }
 
     /// Whether to colour what goes to standard error and to the prompt.
     #[must_use]
     pub fn colour(&self) -> bool {
         self.colour
+    }
+
+    /// How figures are drawn, as asked for.
+    pub(super) fn graphics(&self) -> Graphics {
+        self.graphics.get()
+    }
+
+    /// Draws figures in another way from now on.
+    pub(super) fn set_graphics(&self, graphics: Graphics) {
+        self.graphics.set(graphics);
     }
 
     /// Shows an error.
@@ -66,6 +79,14 @@ impl Console {
         }
     }
 
+    fn ink(&self) -> Ink {
+        match std::env::var("COLORTERM").as_deref() {
+            _ if !self.colour => Ink::Plain,
+            Ok("truecolor" | "24bit") => Ink::True,
+            _ => Ink::Palette,
+        }
+    }
+
     fn dim(&self, text: &str) -> String {
         if self.colour { format!("\u{1b}[2m{text}\u{1b}[0m") } else { text.to_owned() }
     }
@@ -81,6 +102,18 @@ impl Host for Console {
 
     fn width(&self) -> usize {
         Term::stderr().size_checked().map_or(100, |(_, columns)| usize::from(columns)).min(WIDEST)
+    }
+
+    fn draw(&self, figure: &Figure) {
+        if !io::stdout().is_terminal() {
+            return;
+        }
+        let graphics = self.graphics.get().resolve(|name| std::env::var(name).ok());
+        match graphics.draw(figure, self.width(), self.ink()) {
+            Ok(Some(drawn)) => self.print(&drawn),
+            Ok(None) => {}
+            Err(error) => self.note(&format!("the figure cannot be drawn here: {error}")),
+        }
     }
 
     fn note(&self, text: &str) {

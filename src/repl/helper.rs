@@ -1,4 +1,5 @@
-//! What rustyline asks while a line is typed: is it complete, what could this word become, which colours.
+//! What rustyline asks while a line is typed: is it complete, what could this word become, what does the call still want,
+//! which colours.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -6,10 +7,12 @@ use std::rc::Rc;
 
 use rustyline::completion::{Completer, FilenameCompleter, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
-use rustyline::hint::Hinter;
+use rustyline::hint::{Hint, Hinter};
+use rustyline::history::SearchDirection;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Context, Helper, Result};
+use rustyline::{Cmd, ConditionalEventHandler, Context, Event, EventContext, Helper, RepeatCount, Result};
 
+use super::commands::{COMMANDS, SETTINGS, is_command};
 use crate::script::Session;
 use crate::script::lexer::{self, Kind};
 
@@ -24,21 +27,97 @@ impl PromptHelper {
     pub(super) fn new(session: Rc<RefCell<Session>>, colour: bool) -> Self {
         Self { session, files: FilenameCompleter::new(), colour }
     }
+
+    /// After `:`: a command, or what it takes.
+    fn complete_command(&self, line: &str, at: usize, context: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
+        let before = &line[..at];
+        let start = before.rfind(char::is_whitespace).map_or(0, |found| found + 1);
+        let typed = &before[start..];
+        let words: Vec<String> = match before.split_whitespace().next().filter(|_| start > 0) {
+            None => COMMANDS.iter().map(|command| command.name.to_owned()).collect(),
+            Some(":load" | ":save" | ":runs" | ":l" | ":s") => return self.files.complete(line, at, context),
+            Some(":help" | ":h") => {
+                let session = self.session.borrow();
+                let docs = session.docs().iter();
+                docs.flat_map(|doc| [doc.name, doc.of]).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+            }
+            Some(":device") => ["auto", "cpu", "cuda"].map(str::to_owned).to_vec(),
+            Some(":set") => SETTINGS.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            Some(_) => Vec::new(),
+        };
+        let mut fitting: Vec<String> = words.into_iter().filter(|word| word.starts_with(typed)).collect();
+        fitting.sort();
+        fitting.dedup();
+        Ok((start, fitting.into_iter().map(|word| Pair { display: word.clone(), replacement: word }).collect()))
+    }
 }
 
 impl Helper for PromptHelper {}
 
+/// What stands faintly behind the cursor; `completion` is what the right arrow takes from it.
+pub(super) struct Faint {
+    shown: String,
+    taken: Option<String>,
+}
+
+impl Hint for Faint {
+    fn display(&self) -> &str {
+        &self.shown
+    }
+
+    fn completion(&self) -> Option<&str> {
+        self.taken.as_deref()
+    }
+}
+
 impl Hinter for PromptHelper {
-    type Hint = String;
+    type Hint = Faint;
+
+    fn hint(&self, line: &str, at: usize, context: &Context<'_>) -> Option<Faint> {
+        if at < line.len() || line.trim().is_empty() {
+            return None;
+        }
+        if !is_command(line)
+            && let Some(shown) = self.session.borrow().hint(line).filter(|hint| !hint.is_empty())
+        {
+            return Some(Faint { shown, taken: None });
+        }
+        // What was typed before and begins like this.
+        let last = context.history_index().checked_sub(1)?;
+        let found = context.history().starts_with(line, last, SearchDirection::Reverse).ok()??;
+        let rest = found.entry.get(line.len()..).filter(|rest| !rest.is_empty() && !rest.contains('\n'))?.to_owned();
+        Some(Faint { shown: rest.clone(), taken: Some(rest) })
+    }
 }
 
 impl Validator for PromptHelper {
     /// Enter continues the input while something is open; two empty lines end it anyway, so that nobody is caught.
     fn validate(&self, context: &mut ValidationContext<'_>) -> Result<ValidationResult> {
-        let input = context.input();
-        let insists = input.ends_with("\n\n");
-        let complete = insists || self.session.borrow().is_complete(input);
+        let complete = is_finished(&self.session.borrow(), context.input());
         Ok(if complete { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+    }
+}
+
+fn is_finished(session: &Session, input: &str) -> bool {
+    let code = input.trim_start().strip_prefix(":time").unwrap_or(input);
+    insists(input) || is_command(input) || session.is_complete(code)
+}
+
+/// Two empty lines at the end of an input: whoever typed it wants out.
+fn insists(input: &str) -> bool {
+    input.matches('\n').count() > 1 && input.rsplit('\n').take(2).all(|line| line.trim().is_empty())
+}
+
+/// Enter inside brackets begins a new line, indented by how many are open. Rustyline wants it free of the session.
+pub(super) struct Enter;
+
+impl ConditionalEventHandler for Enter {
+    fn handle(&self, _event: &Event, _times: RepeatCount, _positive: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        let line = context.line();
+        if context.pos() < line.len() || is_command(line) || !lexer::is_open(line) || insists(line) {
+            return None;
+        }
+        Some(Cmd::Insert(1, format!("\n{}", "    ".repeat(lexer::depth(line)))))
     }
 }
 
@@ -47,23 +126,20 @@ impl Completer for PromptHelper {
 
     fn complete(&self, line: &str, at: usize, context: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
         let before = &line[..at];
-        if lexer::tokens(before).last().is_some_and(|token| token.kind == Kind::Text && !token.closed) {
+        if before.trim_start().starts_with(':') && !before.trim_start().starts_with(":time ") {
+            return self.complete_command(line, at, context);
+        }
+        if let Some(typed) = before.strip_prefix('?') {
+            let (start, pairs) = self.complete_command(&format!(":help {typed}"), ":help ".len() + typed.len(), context)?;
+            return Ok((start + 1 - ":help ".len(), pairs));
+        }
+        let found = self.session.borrow().complete(before);
+        let pair = |candidate: crate::script::Candidate| Pair { display: candidate.shown, replacement: candidate.text };
+        let pairs: Vec<Pair> = found.candidates.into_iter().map(pair).collect();
+        if found.path && pairs.is_empty() {
             return self.files.complete(line, at, context);
         }
-        let start = before
-            .rfind(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .map_or(0, |found| found + before[found..].chars().next().map_or(1, char::len_utf8));
-        let typed = &before[start..];
-        let session = self.session.borrow();
-        let mut names = if before[..start].ends_with('.') {
-            session.docs().iter().filter(|doc| !doc.of.is_empty()).map(|doc| doc.name.to_owned()).collect()
-        } else {
-            session.names()
-        };
-        names.sort();
-        names.dedup();
-        let fitting = names.into_iter().filter(|name| !typed.is_empty() && name.starts_with(typed));
-        Ok((start, fitting.map(|name| Pair { display: name.clone(), replacement: name }).collect()))
+        Ok((found.start, pairs))
     }
 }
 
@@ -72,12 +148,21 @@ impl Highlighter for PromptHelper {
         if !self.colour {
             return Cow::Borrowed(line);
         }
+        if is_command(line) {
+            return Cow::Owned(format!("\u{1b}[36m{line}\u{1b}[0m"));
+        }
+        let session = self.session.borrow();
         let mut painted = String::with_capacity(line.len() * 2);
         let mut done = 0;
         for token in lexer::tokens(line) {
             painted.push_str(&line[done..token.span.start]);
             let text = &line[token.span.clone()];
-            match paint(token.kind) {
+            let called = line[token.span.end..].trim_start().starts_with('(');
+            let colour = match token.kind {
+                Kind::Name if called && session.docs().named(text).next().is_some() => Some("34"),
+                kind => paint(kind),
+            };
+            match colour {
                 Some(code) => painted.push_str(&format!("\u{1b}[{code}m{text}\u{1b}[0m")),
                 None => painted.push_str(text),
             }
@@ -89,6 +174,10 @@ impl Highlighter for PromptHelper {
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
         if self.colour { Cow::Owned(format!("\u{1b}[1;32m{prompt}\u{1b}[0m")) } else { Cow::Borrowed(prompt) }
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        if self.colour { Cow::Owned(format!("\u{1b}[2m{hint}\u{1b}[0m")) } else { Cow::Borrowed(hint) }
     }
 
     fn highlight_char(&self, _line: &str, _at: usize, _kind: CmdKind) -> bool {

@@ -1,38 +1,52 @@
 //! The prompt: reading lines, showing values, Ctrl-C; and the terminal that scripts report to.
 //!
-//! Lives here: line editing with history and multi-line input, the prompt's own commands, progress bars. Does not: the
-//! language, which is `script`'s. May use: `script`, `interrupt`, `device`. With `cli` it is the only room that prints.
+//! Lives here: line editing with history and multi-line input, the prompt's own commands, progress bars, figures drawn in a
+//! terminal. Does not: the language, nor what could complete a word of it, which are `script`'s. May use: `script`, `plot`,
+//! `interrupt`, `device`. With `cli` it is the only room that prints.
 
 mod commands;
 mod console;
+mod graphics;
 mod helper;
 mod signals;
 
+use std::cell::RefCell;
+use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Instant;
 
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{CompletionType, Config, Editor};
+use rustyline::{Cmd, CompletionType, Config, Editor, EventHandler, KeyCode, KeyEvent, Modifiers};
 
-use crate::script::{Cause, Host, Session};
+use crate::script::{Cause, Diagnostic, Host, Session};
 pub use console::Console;
-pub use signals::listen;
+pub use signals::{Insistence, listen};
 
-use helper::PromptHelper;
+use commands::Reply;
+use helper::{Enter, PromptHelper};
 
 const PROMPT: &str = "wasabi> ";
 
 /// The most lines that the history keeps.
 const HISTORY: usize = 10_000;
 
-/// Reads, evaluates and shows until Ctrl-D.
+/// How many candidates Tab lists without asking.
+const LISTED: usize = 120;
+
+/// Reads, evaluates and shows until Ctrl-D or `:quit`. Without a terminal to type at, reads what is piped in.
 ///
 /// # Errors
-/// When the terminal cannot be read.
-pub fn run(session: Session, console: &Console) -> Result<(), String> {
-    let session = Rc::new(std::cell::RefCell::new(session));
-    let mut editor = editor(console, Rc::clone(&session)).map_err(|error| format!("cannot read lines: {error}"))?;
+/// When the terminal cannot be read; and without a terminal, the first mistake.
+pub fn run(session: Session, console: &Console) -> Result<(), Diagnostic> {
+    if !io::stdin().is_terminal() {
+        return piped(session, console);
+    }
+    let unreadable = |error: ReadlineError| Diagnostic::new(format!("cannot read lines: {error}"));
+    let interrupt = session.context().interrupt.clone();
+    let session = Rc::new(RefCell::new(session));
+    let mut editor = editor(console, Rc::clone(&session)).map_err(unreadable)?;
     let history = history_file();
     if let Some(path) = &history {
         // Absent at the first start.
@@ -40,52 +54,120 @@ pub fn run(session: Session, console: &Console) -> Result<(), String> {
     }
     console.print(&greeting());
     loop {
-        match editor.readline(PROMPT) {
+        interrupt.set_idle(true);
+        let line = editor.readline(PROMPT);
+        interrupt.set_idle(false);
+        match line {
             Ok(line) if line.trim().is_empty() => {}
             Ok(line) => {
                 remember(&mut editor, &line, history.as_ref());
-                answer(&mut session.borrow_mut(), console, &line);
+                match answer(&mut session.borrow_mut(), console, &line) {
+                    Ok(After::Stay) => {}
+                    Ok(After::Leave) => return Ok(()),
+                    Err(diagnostic) => tell(console, &diagnostic),
+                }
             }
             Err(ReadlineError::Interrupted) => {} // the line is thrown away, the session lives
             Err(ReadlineError::Eof) => return Ok(()),
-            Err(error) => return Err(format!("cannot read lines: {error}")),
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+}
+
+/// What is piped into the prompt: evaluated input by input, up to the first mistake.
+fn piped(mut session: Session, console: &Console) -> Result<(), Diagnostic> {
+    let mut input = String::new();
+    let mut lines = io::stdin().lock().lines();
+    loop {
+        let line = lines.next().transpose().map_err(|error| Diagnostic::new(format!("cannot read lines: {error}")))?;
+        let ended = line.is_none();
+        if let Some(line) = line {
+            input.push_str(&line);
+            input.push('\n');
+        }
+        let finished = ended || commands::is_command(&input) || session.is_complete(&input);
+        if finished && !input.trim().is_empty() && let After::Leave = answer(&mut session, console, &input)? {
+            return Ok(());
+        }
+        if finished {
+            input.clear();
+        }
+        if ended {
+            return Ok(());
         }
     }
 }
 
 fn greeting() -> String {
-    format!("wasabi {}: `help` lists the functions, Ctrl-C stops work, Ctrl-D leaves", env!("CARGO_PKG_VERSION"))
+    format!(
+        "wasabi {}: :help lists functions and commands, Tab completes, Ctrl-C stops work, Ctrl-D leaves",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
-/// Evaluates one input and shows what came of it.
-fn answer(session: &mut Session, console: &Console, line: &str) {
-    if let Some(reply) = commands::answer(session, line) {
-        console.print(&reply);
-        return;
-    }
-    match session.evaluate(line) {
-        Ok(Some(value)) => console.print(&value),
-        Ok(None) => {}
-        Err(diagnostic) if diagnostic.cause == Cause::Interrupt => {
-            let notes = diagnostic.notes.iter().map(|note| format!("; {note}"));
-            console.error(&format!("{}{}", diagnostic.message, notes.collect::<String>()));
+/// Whether the prompt comes back.
+enum After {
+    Stay,
+    Leave,
+}
+
+/// Does what one input says, and shows what came of it.
+fn answer(session: &mut Session, console: &Console, line: &str) -> Result<After, Diagnostic> {
+    match commands::reply(session, console, line)? {
+        Reply::Leave => return Ok(After::Leave),
+        Reply::Say(text) if text.is_empty() => {}
+        Reply::Say(text) => console.print(&text),
+        Reply::Evaluate { code, timed } => {
+            let outcome = session.evaluate(&code);
+            if let Ok(Some(value)) = &outcome {
+                console.print(value);
+            }
+            if let Some(begun) = timed {
+                console.note(&took(begun));
+            }
+            outcome?;
         }
-        Err(diagnostic) => console.report(&diagnostic),
+    }
+    Ok(After::Stay)
+}
+
+/// `took 1.24 s`.
+fn took(begun: Instant) -> String {
+    let seconds = begun.elapsed().as_secs_f64();
+    match seconds {
+        s if s >= 120.0 => format!("took {:.1} min", s / 60.0),
+        s if s >= 1.0 => format!("took {s:.2} s"),
+        s if s >= 1e-3 => format!("took {:.2} ms", s * 1e3),
+        s => format!("took {:.0} µs", s * 1e6),
     }
 }
 
-fn editor(
-    console: &Console,
-    session: Rc<std::cell::RefCell<Session>>,
-) -> rustyline::Result<Editor<PromptHelper, FileHistory>> {
+fn tell(console: &Console, diagnostic: &Diagnostic) {
+    if diagnostic.cause != Cause::Interrupt {
+        return console.report(diagnostic);
+    }
+    let notes = diagnostic.notes.iter().map(|note| format!("; {note}"));
+    console.error(&format!("{}{}", diagnostic.message, notes.collect::<String>()));
+}
+
+fn editor(console: &Console, session: Rc<RefCell<Session>>) -> rustyline::Result<Editor<PromptHelper, FileHistory>> {
     let config = Config::builder()
         .max_history_size(HISTORY)?
         .history_ignore_dups(true)?
         .history_ignore_space(true)
         .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
+        .completion_prompt_limit(LISTED)
+        .tab_stop(4)
         .bracketed_paste(true)
         .build();
     let mut editor = Editor::with_config(config)?;
+    editor.bind_sequence(
+        KeyEvent(KeyCode::Enter, Modifiers::NONE),
+        EventHandler::Conditional(Box::new(Enter)),
+    );
+    // Alt-Enter begins a new line wherever the cursor is.
+    editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
     editor.set_helper(Some(PromptHelper::new(session, console.colour())));
     Ok(editor)
 }

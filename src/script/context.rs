@@ -1,7 +1,8 @@
 //! What every binding shares: who listens, who may interrupt, where tensors live, what `--set` gave.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use rhai::{Dynamic, EvalAltResult, Position};
@@ -11,6 +12,10 @@ use super::host::Host;
 use super::params::Params;
 use crate::device::Selection;
 use crate::interrupt::Interrupt;
+use crate::plot::Theme;
+
+/// Where the prompt saves figures unless told otherwise.
+const FIGURES: &str = "reports/prompt";
 
 /// The outside, as bindings see it.
 pub struct Context {
@@ -19,9 +24,13 @@ pub struct Context {
     /// Asks long work to stop.
     pub interrupt: Interrupt,
     /// Where models are built.
-    pub device: Selection,
+    pub device: Cell<Selection>,
     /// What `--set` gave.
     pub params: RefCell<Params>,
+    /// The colours of figures that the prompt shows; None leaves each in its own.
+    pub theme: Cell<Option<Theme>>,
+    /// Where figures that the prompt shows are saved.
+    pub figures: RefCell<PathBuf>,
     /// The run that an interrupt cut short, for whoever handles the interrupt.
     pub unfinished: RefCell<Option<Dynamic>>,
 }
@@ -30,7 +39,15 @@ impl Context {
     /// A context for `host` with nothing set, on `device`.
     #[must_use]
     pub fn new(host: Rc<dyn Host>, interrupt: Interrupt, device: Selection) -> Self {
-        Self { host, interrupt, device, params: RefCell::default(), unfinished: RefCell::default() }
+        Self {
+            host,
+            interrupt,
+            device: Cell::new(device),
+            params: RefCell::default(),
+            theme: Cell::default(),
+            figures: RefCell::new(PathBuf::from(FIGURES)),
+            unfinished: RefCell::default(),
+        }
     }
 
     /// A room's error as Rhai's: an interrupt when that is why the room gave up.

@@ -1,5 +1,6 @@
 //! What a script author reads: for every function its signature, its meaning, its options and an example. The same
-//! text is `help`, and the source of the names that an error suggests.
+//! text is `help`, the hints and completions of the prompt, `docs/language.md`, the definitions that editors read, and
+//! the source of the names that an error suggests.
 
 use std::fmt::Write as _;
 
@@ -22,58 +23,140 @@ pub struct Doc {
     pub example: &'static str,
 }
 
-/// Every documented name, in the order of the rooms.
+impl Doc {
+    /// The type that it returns, or has: the word after `->`; None where the signature does not say.
+    #[must_use]
+    pub fn returns(&self) -> Option<&'static str> {
+        let (_, after) = self.signature.split_once("->")?;
+        after.split(['|', ',']).next().map(str::trim).filter(|word| !word.is_empty())
+    }
+
+    /// Whether it is a property, and not called with brackets.
+    #[must_use]
+    pub fn is_property(&self) -> bool {
+        !self.of.is_empty() && !self.signature.split("->").next().unwrap_or_default().contains('(')
+    }
+
+    /// What stands between the brackets of its signature: `model, corpus[, #{ … }]`; None for a property.
+    #[must_use]
+    pub fn arguments(&self) -> Option<&'static str> {
+        let call = self.signature.split("->").next()?;
+        let (open, close) = (call.find('(')?, call.rfind(')')?);
+        call.get(open + 1..close)
+    }
+
+    /// The first sentence of what it does.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        self.about.split_once(". ").map_or(self.about, |(first, _)| first).trim_end_matches('.')
+    }
+}
+
+/// Pages that belong together.
+#[derive(Debug)]
+pub(super) struct Chapter {
+    pub(super) title: &'static str,
+    pub(super) docs: Vec<Doc>,
+}
+
+/// Every documented name, in the order of the chapters.
 #[derive(Debug, Default)]
-pub struct Docs(Vec<Doc>);
+pub struct Docs(Vec<Chapter>);
 
 impl Docs {
+    /// Begins a chapter: what is added from here on belongs to it.
+    pub(super) fn chapter(&mut self, title: &'static str) {
+        self.0.push(Chapter { title, docs: Vec::new() });
+    }
+
     pub(super) fn add(&mut self, docs: &[Doc]) {
-        self.0.extend_from_slice(docs);
+        match self.0.last_mut() {
+            Some(chapter) => chapter.docs.extend_from_slice(docs),
+            None => self.0.push(Chapter { title: "Language", docs: docs.to_vec() }),
+        }
+    }
+
+    pub(super) fn chapters(&self) -> &[Chapter] {
+        &self.0
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Doc> {
-        self.0.iter()
+        self.0.iter().flat_map(|chapter| &chapter.docs)
     }
 
     /// The entries of that name: a function may exist for several types.
-    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Doc> {
-        self.0.iter().filter(move |doc| doc.name == name)
+    pub fn named<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a Doc> + use<'a, 'n> {
+        self.iter().filter(move |doc| doc.name == name)
+    }
+
+    /// The entry of the function `name`, or of the member `name` of values of type `of`.
+    #[must_use]
+    pub fn find(&self, of: &str, name: &str) -> Option<&Doc> {
+        self.iter().find(|doc| doc.of == of && doc.name == name)
     }
 
     /// The names that values of type `of` have.
-    pub fn members<'a>(&'a self, of: &'a str) -> impl Iterator<Item = &'static str> {
-        self.0.iter().filter(move |doc| doc.of == of).map(|doc| doc.name)
+    pub fn members<'a, 'n>(&'a self, of: &'n str) -> impl Iterator<Item = &'static str> + use<'a, 'n> {
+        self.iter().filter(move |doc| doc.of == of).map(|doc| doc.name)
     }
 
-    /// A line for each name.
+    /// A line for each name, at most `width` columns wide.
     #[must_use]
-    pub fn overview(&self) -> String {
+    pub fn overview(&self, width: usize) -> String {
+        /// Longer signatures stand on a line of their own.
+        const WIDEST: usize = 44;
         let mut text = String::new();
-        let mut of = None;
-        let width = self.0.iter().map(|doc| doc.signature.chars().count()).filter(|w| *w <= 44).max().unwrap_or(0);
-        for doc in &self.0 {
-            if of != Some(doc.of) {
-                let heading = if doc.of.is_empty() { "functions" } else { doc.of };
-                let gap = if of.is_none() { "" } else { "\n" };
-                of = Some(doc.of);
-                let _ = writeln!(text, "{gap}{heading}");
+        for chapter in self.0.iter().filter(|chapter| !chapter.docs.is_empty()) {
+            let _ = writeln!(text, "{}", chapter.title);
+            let calls = || chapter.docs.iter().map(|doc| doc.signature.chars().count());
+            let column = calls().filter(|length| *length <= WIDEST).max().unwrap_or(0);
+            for doc in &chapter.docs {
+                let room = width.saturating_sub(column + 4).max(20);
+                let summary = crate::script::table::shorten_end(doc.summary(), room);
+                if doc.signature.chars().count() <= column {
+                    let _ = writeln!(text, "  {:column$}  {summary}", doc.signature);
+                } else {
+                    let _ = writeln!(text, "  {}\n  {:column$}  {summary}", doc.signature, "");
+                }
             }
-            let first = doc.about.split_once(". ").map_or(doc.about, |(first, _)| first).trim_end_matches('.');
-            let _ = writeln!(text, "  {:width$}  {first}", doc.signature);
+            text.push('\n');
         }
-        text.push_str("\nhelp(name) tells more about one of them.");
+        text.push_str("help(name) or ?name tells more about one of them; docs/language.md has it all.");
         text
     }
 
-    /// All about `name`, or the names that it may have meant.
+    /// All about `name`: a function, the members of a type, or both.
     ///
     /// # Errors
     /// The nearest documented name, when there is one.
     pub fn explain(&self, name: &str) -> Result<String, Option<&'static str>> {
-        let pages: Vec<String> = self.named(name).map(page).collect();
-        if pages.is_empty() { Err(nearest(name, self.0.iter().map(|doc| doc.name))) } else { Ok(pages.join("\n\n")) }
+        let mut pages: Vec<String> = self.named(name).map(page).collect();
+        let members: Vec<&Doc> = self.iter().filter(|doc| doc.of == name && !name.is_empty()).collect();
+        if !members.is_empty() {
+            pages.push(format!("A {name} has\n{}", list(&members)));
+        }
+        if !pages.is_empty() {
+            return Ok(pages.join("\n\n"));
+        }
+        let types = self.iter().map(|doc| doc.of).filter(|of| !of.is_empty());
+        Err(nearest(name, self.iter().map(|doc| doc.name).chain(types)))
     }
+
+    /// The signature and the first sentence of `name`, a line for each function of that name.
+    ///
+    /// # Errors
+    /// As [`Docs::explain`].
+    pub fn brief(&self, name: &str) -> Result<String, Option<&'static str>> {
+        let lines: Vec<String> =
+            self.named(name).map(|doc| format!("{}\n  {}.", doc.signature, doc.summary())).collect();
+        if lines.is_empty() { self.explain(name) } else { Ok(lines.join("\n")) }
+    }
+}
+
+fn list(docs: &[&Doc]) -> String {
+    let width = docs.iter().map(|doc| doc.signature.chars().count()).max().unwrap_or(0);
+    docs.iter().map(|doc| format!("  {:width$}  {}", doc.signature, doc.summary())).collect::<Vec<_>>().join("\n")
 }
 
 fn page(doc: &Doc) -> String {
@@ -87,27 +170,52 @@ fn page(doc: &Doc) -> String {
     text
 }
 
-/// Name, default and meaning, one option below another.
+/// The widest default that a column is made for.
+const WIDEST_DEFAULT: usize = 16;
+
+/// Name, type, default and meaning, one option below another.
 fn table(fields: &[Field]) -> String {
-    let default = |field: &Field| match (field.default)() {
-        serde_json::Value::Null => "—".to_owned(),
-        value => value.to_string(),
-    };
-    let name = fields.iter().map(|field| field.name.len()).max().unwrap_or(0);
-    let value = fields.iter().map(|field| default(field).chars().count()).max().unwrap_or(0).min(24);
+    let longest = |cell: &dyn Fn(&Field) -> String| fields.iter().map(|f| cell(f).chars().count()).max().unwrap_or(0);
+    let name = longest(&|field| field.name.to_owned());
+    let kind = longest(&Field::type_word);
+    let value = longest(&Field::default_text).min(WIDEST_DEFAULT);
     fields.iter().fold(String::new(), |mut text, field| {
-        let doc = one_line(field.doc);
-        let _ = write!(text, "\n    {:name$}  {:value$}  {doc}", field.name, default(field));
+        let (word, default, facts) = (field.type_word(), field.default_text(), facts(field));
+        let facts = if facts.is_empty() { facts } else { format!(" [{facts}]") };
+        let _ = write!(text, "\n    {:name$}  {word:kind$}  {default:value$}  {}{facts}", field.name, field.about());
         text
     })
 }
 
-/// A doc comment as one line.
-#[must_use]
-pub fn one_line(doc: &str) -> String {
-    doc.split_whitespace().collect::<Vec<_>>().join(" ")
+/// Unit and range in one phrase: `samples, 2 to 65536`.
+pub(super) fn facts(field: &Field) -> String {
+    [field.unit(), field.range()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn indent(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOC: Doc = Doc {
+        name: "train",
+        of: "",
+        signature: "train(model, corpus[, #{ … }]) -> Run",
+        about: "Trains. And more.",
+        options: None,
+        example: "",
+    };
+
+    #[test]
+    fn a_signature_tells_arguments_and_what_comes_back() {
+        assert_eq!(DOC.arguments(), Some("model, corpus[, #{ … }]"));
+        assert_eq!((DOC.returns(), DOC.is_property(), DOC.summary()), (Some("Run"), false, "Trains"));
+        let height = Doc { name: "height", of: "Frame", signature: "frame.height -> integer", ..DOC };
+        assert_eq!((height.returns(), height.is_property(), height.arguments()), (Some("integer"), true, None));
+        let map = Doc { signature: "curves([[label, xs, ys], …], x) -> Figure | array", ..DOC };
+        assert_eq!((map.arguments(), map.returns()), (Some("[[label, xs, ys], …], x"), Some("Figure")));
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! The script room itself prints nothing: the prompt, the command line and the tests each bring their own host.
 
+use crate::plot::Figure;
+
 /// The outside of a session.
 pub trait Host {
     /// A line, or several, that the script printed.
@@ -11,6 +13,9 @@ pub trait Host {
     fn width(&self) -> usize {
         100
     }
+
+    /// Shows a figure, where there is a way to.
+    fn draw(&self, _figure: &Figure) {}
 
     /// Something worth knowing that the script did not ask for: a skipped file, a rate that was cut.
     fn note(&self, text: &str);

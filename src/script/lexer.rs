@@ -43,6 +43,12 @@ const SYMBOLS: &[&str] = &[
     "?.", "::", "=>", "<<", ">>", "..", "&=", "|=", "^=",
 ];
 
+/// The words of the language itself.
+#[must_use]
+pub fn keywords() -> &'static [&'static str] {
+    KEYWORDS
+}
+
 /// Every token of `text`, comments included, in order.
 #[must_use]
 pub fn tokens(text: &str) -> Vec<Token> {
@@ -159,6 +165,13 @@ pub fn is_open(text: &str) -> bool {
     let tokens = tokens(text);
     let depth: i64 = tokens.iter().map(|token| nesting(text, token)).sum();
     depth > 0 || tokens.last().is_some_and(|token| !token.closed)
+}
+
+/// How many brackets are open at the end of `text`.
+#[must_use]
+pub fn depth(text: &str) -> usize {
+    let depth: i64 = tokens(text).iter().map(|token| nesting(text, token)).sum();
+    usize::try_from(depth).unwrap_or(0)
 }
 
 /// +1 for an opening bracket, −1 for a closing one, 0 for everything else.

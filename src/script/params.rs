@@ -81,6 +81,48 @@ impl Params {
     }
 }
 
+/// A parameter that a script reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// The name that `--set` takes.
+    pub name: String,
+    /// Its default, as the script has it.
+    pub default: String,
+    /// The comment at the end of its line.
+    pub about: String,
+}
+
+/// The parameters that `script` reads with their names written out, in its order, each once; and whether it computes the
+/// names of others.
+pub(super) fn listed(script: &str) -> (Vec<Parameter>, bool) {
+    let tokens: Vec<_> = lexer::tokens(script);
+    let word = |at: usize| tokens.get(at).map_or("", |token| &script[token.span.clone()]);
+    let mut found: Vec<Parameter> = Vec::new();
+    let mut computed = false;
+    for at in (0..tokens.len()).filter(|at| tokens[*at].kind == Kind::Name && word(*at) == "param" && word(at + 1) == "(") {
+        let name = word(at + 2).strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+        let Some(name) = name.filter(|_| word(at + 3) == ",") else {
+            computed = true;
+            continue;
+        };
+        let mut depth = 1;
+        let close = (at + 3..tokens.len()).find(|at| {
+            depth += lexer::nesting(script, &tokens[*at]);
+            depth == 0
+        });
+        let Some(close) = close else { continue };
+        let default = script[tokens[at + 3].span.end..tokens[close].span.start].trim();
+        let line_end = script[tokens[close].span.end..].find('\n').map_or(script.len(), |n| tokens[close].span.end + n);
+        let comment = tokens[close..].iter().find(|token| token.kind == Kind::Comment && token.span.start < line_end);
+        let about = comment.map_or("", |token| script[token.span.clone()].trim_start_matches('/').trim());
+        if !found.iter().any(|known| known.name == name) {
+            let default = default.split_whitespace().collect::<Vec<_>>().join(" ");
+            found.push(Parameter { name: name.to_owned(), default, about: about.to_owned() });
+        }
+    }
+    (found, computed)
+}
+
 /// Every name that `script` asks for, when they are all written out and nothing is imported.
 fn names_in(script: &str) -> Option<Vec<String>> {
     let tokens: Vec<_> = lexer::tokens(script).into_iter().filter(|token| token.kind != Kind::Comment).collect();
@@ -124,6 +166,15 @@ mod tests {
     fn a_stray_name_is_refused_before_the_script_runs() {
         let fault = given("stpes", "3").check_before("let n = param(\"steps\", 900);").expect_err("stray");
         assert_eq!(fault.hint.as_deref(), Some("did you mean `--set steps=…`?"));
+    }
+
+    #[test]
+    fn parameters_are_listed_with_their_defaults_and_what_their_line_says() {
+        let script = "let a = param(\"steps\", 9 * (1 + 1));  // updates\nlet b = [param(\"pool\", [4, 4])];\nparam(\"x\" + a, 1);";
+        let (found, computed) = listed(script);
+        let short: Vec<_> = found.iter().map(|p| (p.name.as_str(), p.default.as_str(), p.about.as_str())).collect();
+        assert_eq!(short, [("steps", "9 * (1 + 1)", "updates"), ("pool", "[4, 4]", "")]);
+        assert!(computed);
     }
 
     #[test]

@@ -11,14 +11,20 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, ParseErrorType, Scope};
 use super::bind;
 use super::check::Names;
 use super::context::{self, Context};
+use super::convert::type_word;
+use super::cursor::Types;
 use super::diagnostic::{Cause, Diagnostic};
 use super::docs::Docs;
 use super::engine;
 use super::explain::Known;
 use super::fence::fenced;
 use super::lexer;
-use super::params::Params;
+use super::manual;
+use super::params::{self, Parameter, Params};
 use super::source::Source;
+use super::transcript::{self, Transcript};
+use crate::device::Selection;
+use crate::plot::Figure;
 
 /// What the prompt's lines are called in front of a line number.
 const PROMPT: &str = "prompt";
@@ -48,8 +54,24 @@ pub struct Session {
     scope: Scope<'static>,
     functions: AST,
     typed: String,
+    /// `import` statements of earlier inputs: Rhai forgets modules from one evaluation to the next.
+    imports: Vec<String>,
+    transcript: Transcript,
     context: Rc<Context>,
     callable: Vec<String>,
+    /// Rhai's own functions by the type of their first parameter, in our words: `array`, `text`.
+    built_in: BTreeMap<String, Vec<String>>,
+}
+
+/// A variable as a list of them shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its type, in a script author's words.
+    pub kind: String,
+    /// Its value on one line.
+    pub value: String,
 }
 
 impl Session {
@@ -65,7 +87,19 @@ impl Session {
         callable.retain(|name| is_name(name));
         callable.sort();
         callable.dedup();
-        Self { engine, docs, scope: Scope::new(), functions: AST::empty(), typed: String::new(), context, callable }
+        let built_in = by_first_type(&engine.gen_fn_signatures(true), &docs);
+        Self {
+            engine,
+            docs,
+            scope: Scope::new(),
+            functions: AST::empty(),
+            typed: String::new(),
+            imports: Vec::new(),
+            transcript: Transcript::default(),
+            context,
+            callable,
+            built_in,
+        }
     }
 
     /// Runs the script at `path` with the parameters in `given`.
@@ -73,14 +107,30 @@ impl Session {
     /// # Errors
     /// What is wrong with the script, with its parameters, or with what it asked for.
     pub fn run_file(&mut self, path: &Path, given: BTreeMap<String, String>) -> Result<(), Diagnostic> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let fault = context::plain(&error, None);
-            Diagnostic::new(format!("cannot read script {}: {}", path.display(), fault.message)).of_usage()
-        })?;
+        let text = read(path)?;
         if let Some(folder) = path.parent() {
             self.engine.set_module_resolver(FileModuleResolver::new_with_path(folder));
         }
         self.run(&Source::new(&path.display().to_string(), &text), given)
+    }
+
+    /// The parameters that the script at `path` reads, those of the modules that it imports among them; and whether it
+    /// computes the names of others.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn parameters(path: &Path) -> Result<(Vec<Parameter>, bool), Diagnostic> {
+        let text = read(path)?;
+        let (mut found, mut computed) = params::listed(&text);
+        for name in transcript::imports(&text).into_iter().filter_map(|import| import.split('"').nth(1)) {
+            let module = path.with_file_name("").join(name).with_extension("rhai");
+            if let Ok(text) = std::fs::read_to_string(module) {
+                let (more, also) = params::listed(&text);
+                found.extend(more.into_iter().filter(|more| !found.iter().any(|known| known.name == more.name)).collect::<Vec<_>>());
+                computed |= also;
+            }
+        }
+        Ok((found, computed))
     }
 
     /// Runs a whole script.
@@ -105,12 +155,124 @@ impl Session {
         if self.typed.matches('\n').count() + line.matches('\n').count() > MOST_LINES {
             self.typed.clear();
         }
+        if self.typed.is_empty() && !self.imports.is_empty() {
+            self.typed.push('\n'); // a line for them to stand on
+        }
         let from = self.typed.len();
         self.typed.push_str(line);
         self.typed.push('\n');
         let source = Source::new(PROMPT, &self.typed);
         let value = self.evaluate_in(&source, from)?;
+        self.imports.extend(transcript::imports(line).into_iter().map(str::to_owned));
+        let is_expression = !line.trim_end().ends_with(';')
+            && self.engine.compile_expression_with_scope(&self.scope, line).is_ok();
+        self.transcript.keep(line, !value.is_unit() && is_expression);
         if value.is_unit() { Ok(None) } else { self.show(value).map(Some) }
+    }
+
+    /// Evaluates the script at `path` as if it had been typed here: its variables and functions stay.
+    ///
+    /// # Errors
+    /// As [`Session::evaluate`]; and when the file cannot be read.
+    pub fn load(&mut self, path: &Path) -> Result<(), Diagnostic> {
+        let text = read(path)?;
+        let source = Source::new(&path.display().to_string(), &text);
+        drop(self.evaluate_in(&source, 0)?);
+        self.imports.extend(transcript::imports(&text).into_iter().map(str::to_owned));
+        self.transcript.keep(&text, false);
+        Ok(())
+    }
+
+    /// What was typed so far as a script that does the same; None where nothing was.
+    #[must_use]
+    pub fn transcript(&self) -> Option<String> {
+        (!self.transcript.is_empty()).then(|| self.transcript.script())
+    }
+
+    /// The variables that live, in the order of their names.
+    pub fn variables_shown(&self) -> Vec<Variable> {
+        let mut shown: BTreeMap<String, Variable> = BTreeMap::new();
+        for (name, _, value) in self.scope.iter() {
+            let kind = self.word_of(&value);
+            let value = self.show_short(value);
+            shown.insert(name.to_owned(), Variable { name: name.to_owned(), kind, value });
+        }
+        shown.into_values().collect()
+    }
+
+    /// The functions that were defined here, as they are called: `add(x)`.
+    #[must_use]
+    pub fn functions_shown(&self) -> Vec<String> {
+        let mut shown: Vec<String> = self
+            .functions
+            .iter_functions()
+            .filter(|function| is_name(function.name))
+            .map(|function| format!("{}({})", function.name, function.params.join(", ")))
+            .collect();
+        shown.sort();
+        shown.dedup();
+        shown
+    }
+
+    /// Where models are built from now on.
+    pub fn set_device(&self, device: Selection) {
+        self.context.device.set(device);
+    }
+
+    /// Rhai's own functions that take a value of type `of` first.
+    pub(super) fn built_in_members(&self, of: &str) -> &[String] {
+        self.built_in.get(of).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether `name` can be called.
+    pub(super) fn is_function(&self, name: &str) -> bool {
+        self.callable.iter().any(|known| known == name)
+            || self.functions.iter_functions().any(|function| function.name == name)
+    }
+
+    /// The parameters of a function that was defined here.
+    pub(super) fn parameters_of(&self, name: &str) -> Option<Vec<String>> {
+        let function = self.functions.iter_functions().find(|function| function.name == name)?;
+        Some(function.params.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    /// The folders of the runs below `experiments`, as paths from here.
+    pub(super) fn run_folders(&self) -> Vec<String> {
+        bind::run_folders()
+    }
+
+    /// The runs below `folder` (experiments, where it is empty) as a table, the newest last.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn runs_shown(&self, folder: &str) -> Result<String, Diagnostic> {
+        let folder = if folder.is_empty() { "experiments" } else { folder };
+        let frame = bind::runs_table(Path::new(folder))?;
+        Ok(super::table::show_table(&frame, self.context.host.width()))
+    }
+
+    fn word_of(&self, value: &Dynamic) -> String {
+        type_word(self.engine.map_type_name(value.type_name())).to_owned()
+    }
+
+    /// A value on one line of a few words.
+    fn show_short(&self, value: Dynamic) -> String {
+        /// Longer values are cut.
+        const LONGEST: usize = 60;
+        let kind = self.word_of(&value);
+        let text = match (value.as_array_ref().map(|array| array.len()), value.as_map_ref().map(|map| map.len())) {
+            (Ok(items), _) => format!("{items} elements"),
+            (_, Ok(fields)) => format!("{fields} fields"),
+            _ => {
+                let mut scope = Scope::new();
+                scope.push_dynamic("value", value);
+                let shown = fenced(|| self.engine.eval_with_scope::<String>(&mut scope, "to_string(value)"));
+                shown.ok().and_then(Result::ok).unwrap_or_default()
+            }
+        };
+        let line = text.lines().next().unwrap_or_default();
+        let line = line.strip_prefix(&format!("{kind}: ")).or_else(|| line.strip_prefix(&format!("{kind} "))).unwrap_or(line);
+        super::table::shorten_end(line, LONGEST)
     }
 
     /// Whether `line` can be evaluated as it stands, or more must follow.
@@ -127,6 +289,18 @@ impl Session {
     #[must_use]
     pub fn docs(&self) -> &Docs {
         &self.docs
+    }
+
+    /// `docs/language.md`: the language in a few pages, then every function.
+    #[must_use]
+    pub fn manual(&self) -> String {
+        manual::markdown(&self.docs)
+    }
+
+    /// Definition files for editors' Rhai support, by name.
+    #[must_use]
+    pub fn definitions(&self) -> BTreeMap<String, String> {
+        manual::definitions(&self.docs)
     }
 
     /// The listener, the interrupt and the device of this session.
@@ -167,7 +341,9 @@ impl Session {
     /// Compiles and evaluates `source` from byte `from` on; its lines keep the numbers that they have in the whole.
     fn evaluate_in(&mut self, source: &Source, from: usize) -> Result<Dynamic, Diagnostic> {
         self.context.interrupt.clear();
-        let mut text = "\n".repeat(source.text()[..from].matches('\n').count());
+        let lines = source.text()[..from].matches('\n').count();
+        let imported: String = if lines > 0 { self.imports.iter().map(|text| format!("{text}; ")).collect() } else { String::new() };
+        let mut text = format!("{imported}{}", "\n".repeat(lines));
         text.push_str(&source.text()[from..]);
         let compiled = fenced(|| self.engine.compile_with_scope(&self.scope, &text))?;
         let mut ast = compiled.map_err(|error| self.explain(source, &error.into()))?;
@@ -198,12 +374,53 @@ impl Session {
 
     /// A value as the prompt shows it.
     fn show(&self, value: Dynamic) -> Result<String, Diagnostic> {
+        if let Some(figure) = value.read_lock::<Figure>() {
+            return fenced(|| bind::plot::show_figure(&self.context, &figure))?.map_err(Diagnostic::from);
+        }
         let mut scope = Scope::new();
         scope.push_dynamic("value", value);
         let source = Source::new(PROMPT, "to_debug(value)");
         let shown = fenced(|| self.engine.eval_with_scope::<String>(&mut scope, source.text()))?;
         shown.map_err(|error| self.explain(&source, &error))
     }
+}
+
+impl Types for Session {
+    fn docs(&self) -> &Docs {
+        &self.docs
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.scope.get(name).map(|value| self.word_of(value))
+    }
+}
+
+fn read(path: &Path) -> Result<String, Diagnostic> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let fault = context::plain(&error, None);
+        Diagnostic::new(format!("cannot read script {}: {}", path.display(), fault.message)).of_usage()
+    })
+}
+
+/// The functions in `signatures` that our docs do not tell of, by the type of their first parameter.
+fn by_first_type(signatures: &[String], docs: &Docs) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for signature in signatures {
+        let (name, rest) = signature.split_once('(').unwrap_or((signature, ""));
+        let first = rest.split([',', ')']).next().unwrap_or_default();
+        let of = first.rsplit(": ").next().unwrap_or_default().trim_start_matches("&mut ").trim();
+        if is_name(name) && !of.is_empty() && !matches!(name, "to_string" | "to_debug" | "print" | "debug") {
+            let of = type_word(of);
+            if docs.find(of, name).is_none() && docs.find("", name).is_none() {
+                found.entry(of.to_owned()).or_default().push(name.to_owned());
+            }
+        }
+    }
+    for names in found.values_mut() {
+        names.sort();
+        names.dedup();
+    }
+    found
 }
 
 /// Whether a function can be called by this name: operators and the accessors of properties cannot.

@@ -105,6 +105,15 @@ fn shorten(text: &str) -> String {
     chars[..half].iter().chain(&['…']).chain(&chars[chars.len() - half..]).collect()
 }
 
+/// The beginning of a text, at most `room` characters of it.
+pub(super) fn shorten_end(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
 fn join(columns: &[Column], cell: impl Fn(&Column) -> String) -> String {
     let padded = columns.iter().map(|column| {
         let (cell, width) = (cell(column), column.width);

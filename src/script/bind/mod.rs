@@ -6,7 +6,7 @@ mod language;
 mod meter;
 mod metrics;
 pub(crate) mod model;
-mod plot;
+pub(super) mod plot;
 mod schedule;
 pub(crate) mod train;
 
@@ -29,14 +29,32 @@ type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
 /// Adds every room to `engine`, and what there is to say about it to `docs`.
 pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
+    docs.chapter("Language");
     language::register(engine, docs, context);
+    docs.chapter("Sound and corpora");
     audio::register(engine, docs, context);
+    docs.chapter("Architectures and models");
     model::register(engine, docs, context);
+    docs.chapter("Schedules");
     schedule::register(engine, docs);
+    docs.chapter("Training and evaluation");
     train::register(engine, docs, context);
+    docs.chapter("Generation");
     generate::register(engine, docs, context);
+    docs.chapter("Frames");
     metrics::register(engine, docs, context);
+    docs.chapter("Figures");
     plot::register(engine, docs, context);
+}
+
+/// The folders of the runs below `experiments`, as paths from here.
+pub(super) fn run_folders() -> Vec<String> {
+    Vec::new()
+}
+
+/// TODO: replaced when `experiment` can find runs.
+pub(super) fn runs_table(_root: &Path) -> Result<crate::metrics::Frame, Fault> {
+    Err(Fault::new("no runs"))
 }
 
 /// The JSON form of a value of ours that has one: a schedule, a composition.

@@ -296,7 +296,7 @@ pub fn load(context: &Context, path: &Path) -> Result<ModelValue, Fault> {
 /// # Errors
 /// As [`load`].
 pub fn load_with_manifest(context: &Context, path: &Path) -> Result<(ModelValue, Manifest), Fault> {
-    let device = device::open(context.device)?;
+    let device = device::open(context.device.get())?;
     if !path.exists() {
         return Err(Fault::new(format!("there is no checkpoint {}", path.display()))
             .with_hint("a checkpoint ends in .safetensors; the folder of a run stands for its best one"));
@@ -348,7 +348,7 @@ impl ModelValue {
 
     /// A fresh network: the trained weights if there are any, else initial ones from `seed`.
     pub(crate) fn build(&self, context: &Context, levels: i64, seed: Seed) -> Result<Model, Fault> {
-        let device = device::open(context.device)?;
+        let device = device::open(context.device.get())?;
         let model = Model::new(&self.spec, levels, seed, device, Precision::Float32.kind())?;
         if let Some(trained) = &self.trained {
             if trained.model.levels() != levels {

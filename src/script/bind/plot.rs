@@ -175,6 +175,24 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
     sounds(engine);
 }
 
+/// Shows a figure at the prompt: saved under the next free name, drawn where the host can, and its path told.
+///
+/// # Errors
+/// What the file system or the figure refuses.
+pub(crate) fn show_figure(context: &Context, figure: &Figure) -> Result<String, Fault> {
+    let figure = match context.theme.get() {
+        Some(theme) => figure.clone().theme(theme),
+        None => figure.clone(),
+    };
+    let folder = context.figures.borrow().clone();
+    let path = (1_u32..).map(|number| folder.join(format!("figure-{number:03}.png"))).find(|path| !path.exists());
+    let path = path.unwrap_or_else(|| folder.join("figure.png"));
+    super::make_folder(&path)?;
+    figure.save(&path)?;
+    context.host.draw(&figure);
+    Ok(format!("Figure: saved as {}", path.display()))
+}
+
 fn saving(engine: &mut Engine) {
     fn save(figure: &Figure, paths: &[&str]) -> Outcome<Dynamic> {
         for path in paths.iter().map(Path::new) {

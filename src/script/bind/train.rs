@@ -269,7 +269,7 @@ pub fn train_model(
 /// As [`train_model`]; and when the folder is no run, or its audio has changed.
 pub fn resume(context: &Context, folder: &Path) -> Result<RunValue, Fault> {
     let mut watch = Watch { meter: Meter::new(context, "training") };
-    let resumed = train::resume(folder, device::open(context.device)?, &mut watch, &context.interrupt)?;
+    let resumed = train::resume(folder, device::open(context.device.get())?, &mut watch, &context.interrupt)?;
     Ok(RunValue::new(resumed.model, &resumed.corpus, resumed.outcome))
 }
 
