@@ -307,3 +307,36 @@ fn every_function_that_we_add_is_documented() {
         session.own_functions().into_iter().filter(|name| !documented.contains(&name.as_str())).collect();
     assert_eq!(missing, ["sleep"], "Rhai's own `sleep`, replaced by one that can be interrupted");
 }
+
+#[test]
+fn every_example_in_the_guide_runs() {
+    let out = scratch("guide");
+    let manual = Listener::default().session().manual();
+    let guide = manual.split("\n# Reference").next().unwrap_or_default();
+    let examples: Vec<&str> =
+        guide.split("```rhai\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    assert!(examples.len() > 8, "only {} examples", examples.len());
+    let mut wrong = Vec::new();
+    for (number, example) in examples.iter().enumerate() {
+        let folder = out.join(number.to_string()).display().to_string();
+        let (run, music) = (tiny_run().display().to_string(), tones_corpus());
+        let head = format!("let out = \"{folder}\"; let run_folder = \"{run}\"; let music = {music};\n");
+        if let Err(fault) = Listener::default().run("guide.rhai", &format!("{head}{example}"), &[]) {
+            wrong.push(format!("{example}\n{fault}"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n\n"));
+}
+
+#[test]
+fn the_page_about_the_language_is_what_the_program_says() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/language.md");
+    let manual = Listener::default().session().manual();
+    if std::env::var_os("WASABI_UPDATE").is_some() {
+        std::fs::write(&page, &manual).expect("docs can be written");
+    }
+    let found = std::fs::read_to_string(&page).unwrap_or_default();
+    let differs = found.lines().zip(manual.lines()).position(|(old, new)| old != new);
+    let line = differs.unwrap_or_else(|| found.lines().count().min(manual.lines().count())) + 1;
+    assert!(found == manual, "docs/language.md is stale from line {line} on: wasabi defs --markdown > docs/language.md");
+}
