@@ -37,6 +37,17 @@ pub enum ModelError {
         /// Blocks going up.
         up: usize,
     },
+    /// Somebody asked it to stop.
+    #[error("stopped as asked")]
+    Interrupted,
+    /// A state matrix whose eigenvalues would take minutes.
+    #[error("eigenvalues of state matrices of size {d_state} were asked for, but at most {most} are computed")]
+    LargeState {
+        /// State size.
+        d_state: i64,
+        /// The largest.
+        most: i64,
+    },
     /// libtorch refused.
     #[error("libtorch: {}", crate::ssm::brief(.0))]
     Torch(#[from] TchError),
@@ -58,7 +69,8 @@ impl ModelError {
             Self::NotCausal(_) => {
                 Some("train with bidirectional: false to generate or to verify the recurrence".into())
             }
-            Self::Unpaired { .. } | Self::Torch(_) => None,
+            Self::LargeState { .. } => Some("the diagonal alone needs no decomposition: matrix: \"diagonal\"".into()),
+            Self::Unpaired { .. } | Self::Interrupted | Self::Torch(_) => None,
         }
     }
 }

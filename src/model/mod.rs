@@ -7,6 +7,7 @@
 //! Sequences are `(batch, channels, seq_len)` throughout, so that convolutions find their samples side by side and
 //! linear maps are one matrix product; only the head transposes.
 
+mod eigenvalues;
 mod error;
 mod feed_forward;
 mod linear;
@@ -20,6 +21,7 @@ mod stepper;
 mod tier;
 pub mod verify;
 
+pub use eigenvalues::{LayerEigenvalues, StateMatrix};
 pub use error::ModelError;
 pub use feed_forward::FeedForwardConfig;
 pub use norm::NormKind;

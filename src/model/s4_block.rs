@@ -316,6 +316,11 @@ impl S4Block {
         Ok((block, builder.finish()))
     }
 
+    /// Place, options and continuous-time systems of the layer, for looking at.
+    pub(crate) fn look(&self) -> Result<(&str, &S4Config, Continuous), SsmError> {
+        Ok((&self.layer.name, &self.layer.config, self.layer.system()?))
+    }
+
     /// The length that the kernel is attuned to; 0 before the first use, and always for S4D.
     #[must_use]
     pub fn l_kernel(&self) -> i64 {

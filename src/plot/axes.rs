@@ -1,18 +1,16 @@
 //! A pair of axes on the page: grid, ticks, labels, and where a value lies.
 
 use super::colour::Theme;
-use super::font::{self, Weight};
+use super::font::Weight;
 use super::mark::{Anchor, Dash, Mark, Point, Rect};
+use super::names::{self, Names};
 use super::scale::{Scale, Tick, count, whole};
+use super::text::{self, MEDIUM, SMALL, small_width};
 
-/// Size of tick labels and legends.
-pub(super) const SMALL: f64 = 11.5;
-/// Size of axis labels.
-pub(super) const MEDIUM: f64 = 12.5;
-/// Size of titles.
-pub(super) const LARGE: f64 = 15.0;
 /// Room below an area for tick labels and the axis label.
 pub(super) const X_ROOM: f64 = 50.0;
+/// The longest name of a category beside a vertical axis.
+const LONGEST_NAME: f64 = 150.0;
 
 #[derive(Debug)]
 pub(super) struct Axes<'a> {
@@ -24,17 +22,26 @@ pub(super) struct Axes<'a> {
 
 /// Room that tick labels and the label of a vertical axis take beside an area `height` high.
 pub(super) fn y_room(scale: &Scale, height: f64) -> f64 {
-    let widest =
-        y_ticks(scale, height).iter().filter_map(|tick| tick.label.as_deref()).map(label_width).fold(0.0, f64::max);
-    widest + 44.0
+    let ticks = y_ticks(scale, height);
+    ticks.iter().filter_map(|tick| tick.label.as_deref()).map(small_width).fold(0.0, f64::max) + 44.0
 }
 
+/// The ticks of a vertical axis; names are shortened, and left out where they would touch.
 pub(super) fn y_ticks(scale: &Scale, height: f64) -> Vec<Tick> {
-    scale.ticks(whole(height / 46.0))
+    let mut ticks = scale.ticks(whole(height / 46.0));
+    if scale.categories().is_some() {
+        let every = names::every(ticks.len(), height);
+        for (index, tick) in ticks.iter_mut().enumerate() {
+            let label = tick.label.take().filter(|_| index % every == 0);
+            tick.label = label.map(|label| text::shorten(&label, LONGEST_NAME, SMALL, Weight::Regular));
+        }
+    }
+    ticks
 }
 
-fn label_width(label: &str) -> f64 {
-    font::width(label, SMALL, Weight::Regular)
+/// Room below an area `width` wide for the labels of a horizontal axis.
+pub(super) fn x_room(scale: &Scale, width: f64) -> f64 {
+    scale.categories().map_or(X_ROOM, |names| Names::fit(names, width / count(names.len())).room)
 }
 
 /// As many ticks as fit without their labels touching.
@@ -44,7 +51,7 @@ fn x_ticks(scale: &Scale, width: f64) -> Vec<Tick> {
         let ticks = scale.ticks(most);
         let placed: Vec<(f64, f64)> = ticks
             .iter()
-            .filter_map(|tick| Some((scale.fraction(tick.value)? * width, label_width(tick.label.as_deref()?) / 2.0)))
+            .filter_map(|tick| Some((scale.fraction(tick.value)? * width, small_width(tick.label.as_deref()?) / 2.0)))
             .collect();
         let fits = placed.windows(2).all(|pair| pair[0].0 + pair[0].1 + 10.0 <= pair[1].0 - pair[1].1);
         if fits || most <= 2 {
@@ -68,18 +75,23 @@ impl Axes<'_> {
         Mark::Line { points, colour, width: 1.0, dash: Dash::Solid }
     }
 
-    /// Faint lines behind the data at every labelled tick.
+    /// Faint lines behind the data at every labelled tick that is a number.
     pub(super) fn grid(&self, marks: &mut Vec<Mark>) {
         let Rect { left, top, right, bottom } = self.area;
-        for x in
-            self.places(&x_ticks(self.x, self.area.width()), true).into_iter().filter_map(|(x, label)| label.map(|_| x))
-        {
-            marks.push(self.line(vec![(x, top), (x, bottom)], false));
+        if self.x.categories().is_none() {
+            for (x, _) in self.labelled(&x_ticks(self.x, self.area.width()), true) {
+                marks.push(self.line(vec![(x, top), (x, bottom)], false));
+            }
         }
-        let ticks = y_ticks(self.y, self.area.height());
-        for y in self.places(&ticks, false).into_iter().filter_map(|(y, label)| label.map(|_| y)) {
-            marks.push(self.line(vec![(left, y), (right, y)], false));
+        if self.y.categories().is_none() {
+            for (y, _) in self.labelled(&y_ticks(self.y, self.area.height()), false) {
+                marks.push(self.line(vec![(left, y), (right, y)], false));
+            }
         }
+    }
+
+    fn labelled(&self, ticks: &[Tick], horizontal: bool) -> Vec<(f64, String)> {
+        self.places(ticks, horizontal).into_iter().filter_map(|(at, label)| Some((at, label?))).collect()
     }
 
     /// Where ticks lie on the page along one axis.
@@ -103,91 +115,51 @@ impl Axes<'_> {
         if boxed {
             marks.push(self.line(vec![(left, top), (right, top), (right, bottom)], true));
         }
+        let room = self.x_axis(x_label.is_some(), marks);
+        self.y_axis(marks);
+        if let Some(label) = x_label {
+            let label = text::shorten(label, self.area.width() + 60.0, MEDIUM, Weight::Regular);
+            let at = ((left + right) / 2.0, bottom + room - 13.0);
+            marks.push(text::text(at, &label, MEDIUM, self.theme, Anchor::Middle, true));
+        }
+        let label = text::shorten(y_label, self.area.height() + 24.0, MEDIUM, Weight::Regular);
+        let at = (left - y_room(self.y, self.area.height()) + 16.0, (top + bottom) / 2.0);
+        marks.push(text::text(at, &label, MEDIUM, self.theme, Anchor::Middle, false));
+    }
+
+    /// Ticks below the area, with their labels when they are wanted. Returns the room that labels and axis label take.
+    fn x_axis(&self, labels: bool, marks: &mut Vec<Mark>) -> f64 {
+        let bottom = self.area.bottom;
+        if let Some(names) = self.x.categories() {
+            let set = Names::fit(names, self.area.width() / count(names.len()));
+            for (index, (x, _)) in self.places(&self.x.ticks(2), true).into_iter().enumerate() {
+                marks.push(self.line(vec![(x, bottom), (x, bottom + 5.0)], true));
+                if labels {
+                    set.draw(index, (x, bottom), self.theme, marks);
+                }
+            }
+            return set.room;
+        }
         for (x, label) in self.places(&x_ticks(self.x, self.area.width()), true) {
             let length = if label.is_some() { 5.0 } else { 3.0 };
             marks.push(self.line(vec![(x, bottom), (x, bottom + length)], true));
-            if let Some(label) = label.filter(|_| x_label.is_some()) {
-                marks.push(self.tick_label((x, bottom + 15.0), label, Anchor::Middle));
+            if let Some(label) = label.filter(|_| labels) {
+                marks.push(text::quiet((x, bottom + 15.0), &label, self.theme, Anchor::Middle, true));
             }
         }
+        X_ROOM
+    }
+
+    fn y_axis(&self, marks: &mut Vec<Mark>) {
+        let left = self.area.left;
         for (y, label) in self.places(&y_ticks(self.y, self.area.height()), false) {
             let length = if label.is_some() { 5.0 } else { 3.0 };
             marks.push(self.line(vec![(left - length, y), (left, y)], true));
             if let Some(label) = label {
-                marks.push(self.tick_label((left - 9.0, y), label, Anchor::End));
+                marks.push(text::quiet((left - 9.0, y), &label, self.theme, Anchor::End, true));
             }
         }
-        if let Some(label) = x_label {
-            marks.push(text(((left + right) / 2.0, bottom + 37.0), label, MEDIUM, self.theme, Anchor::Middle, true));
-        }
-        let at = (left - y_room(self.y, self.area.height()) + 16.0, (top + bottom) / 2.0);
-        marks.push(text(at, y_label, MEDIUM, self.theme, Anchor::Middle, false));
     }
-
-    fn tick_label(&self, at: Point, text: String, anchor: Anchor) -> Mark {
-        let colour = self.theme.quiet();
-        Mark::Text { at, text, size: SMALL, weight: Weight::Regular, colour, anchor, upright: true }
-    }
-}
-
-/// A text in the theme's ink.
-pub(super) fn text(at: Point, text: &str, size: f64, theme: Theme, anchor: Anchor, upright: bool) -> Mark {
-    Mark::Text { at, text: text.to_owned(), size, weight: Weight::Regular, colour: theme.ink(), anchor, upright }
-}
-
-/// A title in semi-bold, shortened to `room` if need be.
-pub(super) fn title(at: Point, content: &str, room: f64, size: f64, theme: Theme) -> Mark {
-    let text = shorten(content, room, size, Weight::SemiBold);
-    Mark::Text { at, text, size, weight: Weight::SemiBold, colour: theme.ink(), anchor: Anchor::Start, upright: true }
-}
-
-/// The text if it fits into `room`, else as much of its beginning as does, with an ellipsis.
-pub(super) fn shorten(text: &str, room: f64, size: f64, weight: Weight) -> String {
-    if font::width(text, size, weight) <= room {
-        return text.to_owned();
-    }
-    let letters: Vec<char> = text.chars().collect();
-    let fits = |kept: &usize| font::width(&shortened(&letters, *kept), size, weight) <= room;
-    shortened(&letters, (0..letters.len()).rev().find(fits).unwrap_or(0))
-}
-
-fn shortened(letters: &[char], kept: usize) -> String {
-    letters[..kept].iter().collect::<String>().trim_end().to_owned() + "…"
-}
-
-/// Ticks of a colour bar to the right of `area`, with its label.
-pub(super) fn bar_scale(area: Rect, scale: &Scale, label: &str, theme: Theme, marks: &mut Vec<Mark>) {
-    let colour = theme.quiet();
-    let mut corners = area.corners();
-    corners.push(corners[0]);
-    marks.push(Mark::Line { points: corners, colour, width: 1.0, dash: Dash::Solid });
-    let mut widest = 0.0_f64;
-    for tick in scale.ticks(whole(area.height() / 46.0)) {
-        let (Some(part), Some(label)) = (scale.fraction(tick.value), tick.label) else { continue };
-        if !(-1e-6..=1.0 + 1e-6).contains(&part) {
-            continue;
-        }
-        let y = area.bottom - part * area.height();
-        widest = widest.max(label_width(&label));
-        marks.push(Mark::Line {
-            points: vec![(area.right, y), (area.right + 4.0, y)],
-            colour,
-            width: 1.0,
-            dash: Dash::Solid,
-        });
-        let at = (area.right + 8.0, y);
-        marks.push(Mark::Text {
-            at,
-            text: label,
-            size: SMALL,
-            weight: Weight::Regular,
-            colour,
-            anchor: Anchor::Start,
-            upright: true,
-        });
-    }
-    let at = (area.right + widest + 22.0, (area.top + area.bottom) / 2.0);
-    marks.push(text(at, label, MEDIUM, theme, Anchor::Middle, false));
 }
 
 /// How far apart the columns of an area are that a picture can tell apart: half a pixel of the page.

@@ -1,6 +1,8 @@
-//! Colours: two themes, lines that colour-blind readers can tell apart, and a perceptual map for levels.
+//! Colours: two themes, lines that colour-blind readers can tell apart, and perceptual maps for levels.
 
 use super::magma::MAGMA;
+use super::scale::{count, whole};
+use super::viridis::VIRIDIS;
 
 /// Red, green, blue, and how much of it: 1 hides what is below.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,6 +19,23 @@ pub(super) const fn hex(value: u32) -> Colour {
 impl Colour {
     pub(super) fn faint(self, alpha: f64) -> Self {
         Self { alpha, ..self }
+    }
+
+    /// Black or white, whichever can be read on this colour: the one with the larger contrast (WCAG 2.2).
+    pub(super) fn ink_on(self) -> Self {
+        // White has a contrast of 1.05 / (l + 0.05), black of (l + 0.05) / 0.05: they are equal at this luminance.
+        const EQUAL: f64 = 0.179;
+        if self.luminance() > EQUAL { hex(0x101214) } else { hex(0xffffff) }
+    }
+
+    /// Relative luminance of sRGB, 0 to 1.
+    fn luminance(self) -> f64 {
+        let linear = |channel: u8| {
+            let part = f64::from(channel) / 255.0;
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        };
+        let (red, green, blue) = self.rgb;
+        0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
     }
 }
 
@@ -56,6 +75,9 @@ impl std::str::FromStr for Theme {
     }
 }
 
+/// How many colours lines have before they repeat.
+pub(super) const COLOURS: usize = 7;
+
 impl Theme {
     pub(super) fn background(self) -> Colour {
         match self {
@@ -92,22 +114,70 @@ impl Theme {
         hex(0x808080)
     }
 
+    /// The ground of a cell without a value, which hatching marks.
+    pub(super) fn absent(self) -> Colour {
+        match self {
+            Self::Paper => hex(0xf1f2f4),
+            Self::Dark => hex(0x22252c),
+        }
+    }
+
     /// The colour of line `index`: Okabe and Ito's set (jfly.uni-koeln.de/color), without the yellow that white swallows;
     /// blue and the last are lighter on dark.
     pub(super) fn line(self, index: usize) -> Colour {
-        const PAPER: [u32; 7] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x4d4d4d];
-        const DARK: [u32; 7] = [0x4da6e0, 0xf08030, 0x2fc499, 0xdd94be, 0xf2b833, 0x8fd0f5, 0xc8c8c8];
+        const PAPER: [u32; COLOURS] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x4d4d4d];
+        const DARK: [u32; COLOURS] = [0x4da6e0, 0xf08030, 0x2fc499, 0xdd94be, 0xf2b833, 0x8fd0f5, 0xc8c8c8];
         hex(match self {
-            Self::Paper => PAPER[index % PAPER.len()],
-            Self::Dark => DARK[index % DARK.len()],
+            Self::Paper => PAPER[index % COLOURS],
+            Self::Dark => DARK[index % COLOURS],
         })
+    }
+
+    /// The part of viridis that lines and dots take, so that none sinks into the page.
+    pub(super) fn shades(self) -> Ramp {
+        match self {
+            Self::Paper => Ramp { map: Map::Viridis, from: 0.0, to: 0.88 },
+            Self::Dark => Ramp { map: Map::Viridis, from: 0.25, to: 1.0 },
+        }
     }
 }
 
-/// The colour of a level between 0 (least) and 1 (most).
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the table")]
-pub(super) fn level(part: f64) -> (u8, u8, u8) {
-    let last = MAGMA.len() - 1;
-    let index = (part.clamp(0.0, 1.0) * last as f64).round() as usize;
-    hex(MAGMA[index.min(last)]).rgb
+/// A perceptual colour map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Map {
+    /// Black to light yellow, for spectrograms.
+    Magma,
+    /// Dark blue to yellow, for cells with text and for lines.
+    Viridis,
+}
+
+/// A stretch of a colour map.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ramp {
+    map: Map,
+    from: f64,
+    to: f64,
+}
+
+impl Ramp {
+    /// All of a map.
+    pub(super) fn whole(map: Map) -> Self {
+        Self { map, from: 0.0, to: 1.0 }
+    }
+
+    /// The same colours, the last one first.
+    pub(super) fn reversed(self) -> Self {
+        Self { from: self.to, to: self.from, ..self }
+    }
+
+    /// The colour at a part between 0 (least) and 1 (most).
+    pub(super) fn at(self, part: f64) -> Colour {
+        let table = match self.map {
+            Map::Magma => &MAGMA,
+            Map::Viridis => &VIRIDIS,
+        };
+        let last = table.len() - 1;
+        let part = self.from + part.clamp(0.0, 1.0) * (self.to - self.from);
+        hex(table[whole((part * count(last)).round()).min(last)])
+    }
 }

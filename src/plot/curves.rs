@@ -3,12 +3,13 @@
 use super::chart::{Chart, Level, Series, Style};
 use super::error::PlotError;
 use super::figure::{Content, Figure};
+use super::frame::axis_label;
 use super::mark::Dash;
 use super::scale::{count, whole};
 use crate::metrics::{Frame, columns};
 
 /// Default size of a chart in pixels.
-const SIZE: (u32, u32) = (920, 500);
+pub(super) const SIZE: (u32, u32) = (920, 500);
 
 /// A chart of series over one x axis.
 ///
@@ -30,9 +31,9 @@ pub fn curves(series: &[Series], x_label: &str, y_label: &str) -> Result<Figure,
 /// no run.
 pub fn loss_curve<L: AsRef<str>>(runs: &[(L, &Frame)]) -> Result<Figure, PlotError> {
     if runs.iter().all(|(_, frame)| frame.numbers(columns::BITS_PER_BYTE).is_some()) {
-        metric_curve(runs, columns::BITS_PER_BYTE, "Cross-entropy (bits per byte)")
+        metric_curve(runs, columns::BITS_PER_BYTE, &axis_label(columns::BITS_PER_BYTE))
     } else {
-        metric_curve(runs, columns::LOSS, "Cross-entropy (nats per token)")
+        metric_curve(runs, columns::LOSS, &axis_label(columns::LOSS))
     }
 }
 

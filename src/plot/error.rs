@@ -1,5 +1,6 @@
 //! What can go wrong with a figure.
 
+use crate::options::OptionError;
 use std::path::PathBuf;
 
 /// Why a figure could not be made or saved.
@@ -26,6 +27,59 @@ pub enum PlotError {
     LogOfNonPositive {
         /// `x` or `y`.
         axis: char,
+    },
+    /// Limits from 0 or below on a logarithmic axis.
+    #[error("the {axis} axis is logarithmic, so its limits cannot begin at {low}")]
+    LogLimits {
+        /// `x` or `y`.
+        axis: char,
+        /// The lower limit.
+        low: f64,
+    },
+    /// Limits that leave no range.
+    #[error("the limits of the {axis} axis are {low} to {high}, but must be finite, the lower one first")]
+    Limits {
+        /// `x` or `y`.
+        axis: char,
+        /// The lower limit.
+        low: f64,
+        /// The upper limit.
+        high: f64,
+    },
+    /// Limits that leave none of the data.
+    #[error("nothing lies within the limits, so the {axis} axis has no range")]
+    NothingWithin {
+        /// The axis without a range.
+        axis: char,
+    },
+    /// A modifier for another kind of figure.
+    #[error("`{modifier}` makes no sense for {kind}: {reason}")]
+    NotFor {
+        /// What was asked for.
+        modifier: &'static str,
+        /// What kind of figure it is.
+        kind: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// An option that cannot be followed: a column that is not there, a choice that does not fit the data.
+    #[error("{source}")]
+    Option {
+        /// Which option, and why.
+        #[from]
+        source: OptionError,
+    },
+    /// More of something than a figure can show.
+    #[error("{found} {what} are more than a figure can show; needed at most {most}")]
+    TooMany {
+        /// What is counted.
+        what: &'static str,
+        /// What was given.
+        found: usize,
+        /// The most.
+        most: usize,
+        /// What to try.
+        hint: &'static str,
     },
     /// A number that has to be positive and finite.
     #[error("{what} is {found}, but must be above 0 and finite")]
@@ -85,6 +139,14 @@ impl PlotError {
         match self {
             Self::Empty { .. } => Some("check that the run logged anything, and that it is not all NaN".into()),
             Self::LogOfNonPositive { axis } => Some(format!("leave the {axis} axis linear")),
+            Self::LogLimits { axis, .. } => Some(format!("begin above 0, or leave the {axis} axis linear")),
+            Self::NothingWithin { .. } => Some("widen the limits".into()),
+            Self::NotFor { modifier: "limits", kind: "a heatmap", .. } => {
+                Some("its option `range` bounds the colours: heatmap(frame, #{ …, range: [2, 4] })".into())
+            }
+            Self::NotFor { kind: "a grid", .. } => Some("change the figures before they go into the grid".into()),
+            Self::Option { source } => source.hint.clone(),
+            Self::TooMany { hint, .. } => Some((*hint).into()),
             Self::NoColumn { column, known, .. } => crate::options::nearest(column, known.iter().map(String::as_str))
                 .map(|near| format!("did you mean `{near}`?")),
             Self::Format { path } => Some(format!("try {}", path.with_extension("png").display())),
@@ -94,7 +156,12 @@ impl PlotError {
                 std::io::ErrorKind::StorageFull => Some("free some space; a former figure is still whole".into()),
                 _ => None,
             },
-            Self::Lengths { .. } | Self::NotPositive { .. } | Self::Size { .. } | Self::Backend { .. } => None,
+            Self::Lengths { .. }
+            | Self::NotPositive { .. }
+            | Self::NotFor { .. }
+            | Self::Limits { .. }
+            | Self::Size { .. }
+            | Self::Backend { .. } => None,
         }
     }
 }

@@ -24,6 +24,26 @@ impl Rect {
         self.bottom - self.top
     }
 
+    pub(super) fn moved(&self, dx: f64, dy: f64) -> Self {
+        Self { left: self.left + dx, top: self.top + dy, right: self.right + dx, bottom: self.bottom + dy }
+    }
+
+    /// The part of both.
+    pub(super) fn within(&self, other: &Self) -> Self {
+        let hold = |value: f64, low: f64, high: f64| value.max(low).min(high);
+        Self {
+            left: hold(self.left, other.left, other.right),
+            top: hold(self.top, other.top, other.bottom),
+            right: hold(self.right, other.left, other.right),
+            bottom: hold(self.bottom, other.top, other.bottom),
+        }
+    }
+
+    /// Whether a point lies inside or within half a unit of the border.
+    pub(super) fn holds(&self, (x, y): Point) -> bool {
+        (self.left - 0.5..=self.right + 0.5).contains(&x) && (self.top - 0.5..=self.bottom + 0.5).contains(&y)
+    }
+
     pub(super) fn corners(&self) -> Vec<Point> {
         vec![(self.left, self.top), (self.right, self.top), (self.right, self.bottom), (self.left, self.bottom)]
     }
@@ -47,6 +67,11 @@ pub(super) enum Dash {
 }
 
 impl Dash {
+    /// The dashes of series `index`. Four patterns and seven colours: 28 lines differ, and neighbours in both.
+    pub(super) fn of(index: usize) -> Self {
+        [Self::Solid, Self::Long, Self::Dots, Self::Short][index % 4]
+    }
+
     /// Lengths of ink and gap in page units; none for a solid line.
     pub(super) fn pattern(self) -> Option<(f64, f64)> {
         match self {
@@ -58,6 +83,7 @@ impl Dash {
     }
 }
 
+/// One thing on the page. A text that is not upright reads upwards.
 #[derive(Debug, Clone)]
 pub(super) enum Mark {
     Line { points: Vec<Point>, colour: Colour, width: f64, dash: Dash },
@@ -65,6 +91,50 @@ pub(super) enum Mark {
     Disc { centre: Point, radius: f64, colour: Colour },
     Text { at: Point, text: String, size: f64, weight: Weight, colour: Colour, anchor: Anchor, upright: bool },
     Raster { area: Rect, columns: u32, rows: u32, rgb: Vec<u8> },
+}
+
+impl Mark {
+    /// The mark further right and down.
+    pub(super) fn moved(mut self, (dx, dy): Point) -> Self {
+        let shift = |point: &mut Point| *point = (point.0 + dx, point.1 + dy);
+        match &mut self {
+            Self::Line { points, .. } | Self::Fill { points, .. } => points.iter_mut().for_each(shift),
+            Self::Disc { centre: at, .. } | Self::Text { at, .. } => shift(at),
+            Self::Raster { area, .. } => *area = area.moved(dx, dy),
+        }
+        self
+    }
+}
+
+/// The shape of a dot: what tells series apart beside their colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marker {
+    Disc,
+    Square,
+    Triangle,
+    Diamond,
+    Nabla,
+}
+
+impl Marker {
+    /// The shape of series `index`. Five shapes and seven colours: 35 series differ.
+    pub(super) fn of(index: usize) -> Self {
+        const ALL: [Marker; 5] = [Marker::Disc, Marker::Square, Marker::Triangle, Marker::Diamond, Marker::Nabla];
+        ALL[index % ALL.len()]
+    }
+
+    /// The shape about `centre`, as large to the eye as a disc of `radius`.
+    pub(super) fn mark(self, centre: Point, radius: f64, colour: Colour) -> Mark {
+        let corners: &[Point] = match self {
+            Self::Disc => return Mark::Disc { centre, radius, colour },
+            Self::Square => &[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)],
+            Self::Triangle => &[(0.0, -1.3), (1.18, 0.78), (-1.18, 0.78)],
+            Self::Diamond => &[(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)],
+            Self::Nabla => &[(0.0, 1.3), (1.18, -0.78), (-1.18, -0.78)],
+        };
+        let points = corners.iter().map(|(x, y)| (centre.0 + x * radius, centre.1 + y * radius)).collect();
+        Mark::Fill { points, colour }
+    }
 }
 
 /// The pieces of a polyline inside `area`: segments are cut at its border, never dropped whole.
@@ -104,6 +174,29 @@ fn clip_segment(from: Point, to: Point, area: &Rect) -> Option<(Point, Point)> {
         _ => (from.0 + part * dx, from.1 + part * dy),
     };
     (enter <= leave).then(|| (at(enter), at(leave)))
+}
+
+/// The part of a polygon inside `area`, by Sutherland and Hodgman's algorithm; empty when nothing is.
+pub(super) fn clip_polygon(points: &[Point], area: &Rect) -> Vec<Point> {
+    let sides: [&dyn Fn(&Point) -> f64; 4] =
+        [&|p| p.0 - area.left, &|p| area.right - p.0, &|p| p.1 - area.top, &|p| area.bottom - p.1];
+    let mut kept = points.to_vec();
+    for inside in sides {
+        let mut next = Vec::with_capacity(kept.len() + 4);
+        for (index, to) in kept.iter().enumerate() {
+            let from = &kept[(index + kept.len() - 1) % kept.len()];
+            let (before, after) = (inside(from), inside(to));
+            if (before < 0.0) != (after < 0.0) {
+                let part = before / (before - after);
+                next.push((from.0 + part * (to.0 - from.0), from.1 + part * (to.1 - from.1)));
+            }
+            if after >= 0.0 {
+                next.push(*to);
+            }
+        }
+        kept = next;
+    }
+    kept
 }
 
 /// The inked pieces of a dashed polyline.

@@ -1,9 +1,11 @@
-//! Figures from metrics and sound: curves, spectrograms, waveforms, kernels, as PNG and SVG.
+//! Figures from metrics and sound: curves, dots, bars, heatmaps, spectrograms, waveforms, kernels, as PNG and SVG.
 //!
-//! Lives here: [`Figure`] and the functions that make one ([`curves`], [`loss_curve`], [`spectrogram`],
-//! [`spectrogram_pair`], [`waveform`], [`kernels`]), axes and ticks, colours, the bundled font. A figure is first laid out
-//! as a list of marks in a page's own units, the same for every format; only then does plotters put them on a bitmap or
-//! into SVG. Does not: compute what it shows, see a tensor, or open a window. May use: `metrics`, `audio`.
+//! Lives here: [`Figure`] with what changes its look, the functions that make one (from plain numbers: [`curves`],
+//! [`scatter`], [`histogram`], [`waveform`], [`spectrogram`], [`kernel_plot`], [`eigen_plot`]; from a frame:
+//! [`curves_of`], [`loss_curve`], [`scatter_of`], [`bars`], [`heatmap`], [`parallel`], [`histogram_of`]; from figures:
+//! [`grid`]), axes and ticks, legends, colours, the bundled font. A figure is first laid out as a list of marks in a page's
+//! own units, the same for every format; only then do those become a bitmap or SVG. Does not: see a tensor, or open a
+//! window; of what it shows it computes no more than means, spreads and counts. May use: `metrics`, `audio`.
 //!
 //! ```
 //! use wasabi::plot::{Series, Style, curves};
@@ -14,6 +16,8 @@
 //! ```
 
 mod axes;
+mod bar;
+mod bars;
 mod cells;
 mod chart;
 mod colour;
@@ -21,18 +25,44 @@ mod curves;
 mod error;
 mod figure;
 mod font;
-mod heat;
+mod frame;
+mod grid;
+mod heatmap;
+mod histogram;
+mod legend;
+mod lines;
 mod magma;
 mod mark;
+mod names;
+mod overlay;
+mod page;
 mod paint;
+mod parallel;
 mod scale;
+mod scatter;
 mod sound;
+mod spectrogram;
+mod stats;
+mod systems;
+mod text;
+mod viridis;
 
+pub use bars::{BarsConfig, Base, bars};
 pub use cells::Ink;
-pub use chart::{Series, Style};
+pub use chart::{Band, Series, Style};
 pub use colour::{Theme, UnknownTheme};
 pub use curves::{curves, loss_curve, metric_curve, smooth};
 pub use error::PlotError;
 pub use figure::Figure;
-pub use heat::{FrequencyAxis, SpectrogramData, spectrogram, spectrogram_pair};
-pub use sound::{kernels, waveform};
+pub use frame::Names;
+pub use grid::{GridConfig, grid};
+pub use heatmap::{Aggregate, Best, HeatmapConfig, heatmap};
+pub use histogram::{Height, HistogramConfig, histogram, histogram_of};
+pub use legend::Place;
+pub use lines::{CurvesConfig, curves_of, curves_of_runs};
+pub use parallel::{ParallelConfig, parallel};
+pub use scatter::{ScatterConfig, scatter, scatter_of};
+pub use sound::waveform;
+pub use spectrogram::{FrequencyAxis, SpectrogramData, spectrogram, spectrogram_pair};
+pub use stats::Interval;
+pub use systems::{Kernel, Plane, Spectrum, eigen_plot, kernel_plot};

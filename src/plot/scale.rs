@@ -7,6 +7,8 @@ pub(super) enum Spread {
     Log,
     /// Evenly by index in an ascending table of values, as the bands of a mel spectrogram.
     Bands(Vec<f64>),
+    /// Categories side by side: the first lies at 0, and each takes a whole.
+    Names(Vec<String>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +16,8 @@ pub(super) struct Scale {
     pub(super) spread: Spread,
     pub(super) low: f64,
     pub(super) high: f64,
+    /// The least distance of ticks: 1 for counts.
+    step: f64,
 }
 
 /// A mark on an axis; without a label it is a small one.
@@ -27,19 +31,38 @@ impl Scale {
     /// A linear scale that just holds `low` and `high`, or a little around them when they are the same.
     pub(super) fn linear(low: f64, high: f64) -> Self {
         let slack = if differ(low, high) { 0.0 } else { (low.abs() * 0.05).max(if low == 0.0 { 0.5 } else { 0.0 }) };
-        Self { spread: Spread::Linear, low: low - slack, high: high + slack }.bounded()
+        Self { spread: Spread::Linear, low: low - slack, high: high + slack, step: 0.0 }.bounded()
     }
 
     /// A logarithmic scale; both ends above 0.
     pub(super) fn log(low: f64, high: f64) -> Self {
         let slack = if differ(low, high) { 1.0 } else { 2.0 };
-        Self { spread: Spread::Log, low: low / slack, high: high * slack }.bounded()
+        Self { spread: Spread::Log, low: low / slack, high: high * slack, step: 0.0 }.bounded()
     }
 
     /// A scale over the bands at `centres`, ascending, at least two.
     pub(super) fn bands(centres: Vec<f64>) -> Self {
         let (low, high) = (centres[0], centres[centres.len() - 1]);
-        Self { spread: Spread::Bands(centres), low, high }
+        Self { spread: Spread::Bands(centres), low, high, step: 0.0 }
+    }
+
+    /// A scale over categories, at least one.
+    pub(super) fn names(names: Vec<String>) -> Self {
+        let high = count(names.len()) - 0.5;
+        Self { spread: Spread::Names(names), low: -0.5, high, step: 0.0 }
+    }
+
+    /// The same scale for counts, without ticks between whole numbers.
+    pub(super) fn of_counts(self) -> Self {
+        Self { step: 1.0, ..self }
+    }
+
+    /// The names of its categories, if it has any.
+    pub(super) fn categories(&self) -> Option<&[String]> {
+        match &self.spread {
+            Spread::Names(names) => Some(names),
+            _ => None,
+        }
     }
 
     /// The same scale with room at both ends, as a part of its length.
@@ -55,7 +78,7 @@ impl Scale {
                 self.low /= room;
                 self.high *= room;
             }
-            Spread::Bands(_) => {}
+            Spread::Bands(_) | Spread::Names(_) => {}
         }
         self.bounded()
     }
@@ -63,7 +86,7 @@ impl Scale {
     /// Keeps the ends where their difference and their ratio are still finite numbers.
     fn bounded(mut self) -> Self {
         let (least, most) = match self.spread {
-            Spread::Linear | Spread::Bands(_) => (-1e307, 1e307),
+            Spread::Linear | Spread::Bands(_) | Spread::Names(_) => (-1e307, 1e307),
             Spread::Log => (1e-150, 1e150),
         };
         self.low = self.low.clamp(least, most);
@@ -74,7 +97,7 @@ impl Scale {
     /// How far along the axis a value lies: 0 at its low end, 1 at its high end. `None` where it has no place.
     pub(super) fn fraction(&self, value: f64) -> Option<f64> {
         let part = match &self.spread {
-            Spread::Linear => (value - self.low) / (self.high - self.low),
+            Spread::Linear | Spread::Names(_) => (value - self.low) / (self.high - self.low),
             Spread::Log if value <= 0.0 => return None,
             Spread::Log => (value / self.low).ln() / (self.high / self.low).ln(),
             Spread::Bands(centres) => {
@@ -89,7 +112,7 @@ impl Scale {
     /// The value at a fraction of the axis.
     pub(super) fn value(&self, part: f64) -> f64 {
         match &self.spread {
-            Spread::Linear => self.low + part * (self.high - self.low),
+            Spread::Linear | Spread::Names(_) => self.low + part * (self.high - self.low),
             Spread::Log => self.low * (self.high / self.low).powf(part),
             Spread::Bands(centres) => {
                 let at = part.clamp(0.0, 1.0) * count(centres.len() - 1);
@@ -102,15 +125,19 @@ impl Scale {
     /// Ticks for an axis with room for about `most` labels.
     pub(super) fn ticks(&self, most: usize) -> Vec<Tick> {
         let most = most.clamp(2, 12);
-        match self.spread {
+        match &self.spread {
             Spread::Linear => self.linear_ticks(most),
             Spread::Log => self.log_ticks(most),
             Spread::Bands(_) => self.round_ticks(most),
+            Spread::Names(names) => {
+                let tick = |(at, name): (usize, &String)| Tick { value: count(at), label: Some(name.clone()) };
+                names.iter().enumerate().map(tick).collect()
+            }
         }
     }
 
     fn linear_ticks(&self, most: usize) -> Vec<Tick> {
-        let step = nice_step((self.high - self.low) / count(most));
+        let step = nice_step((self.high - self.low) / count(most)).max(self.step);
         if !step.is_finite() || step <= 0.0 {
             return Vec::new();
         }
@@ -200,6 +227,63 @@ pub(super) fn number(value: f64, step: f64) -> String {
     let text = format!("{:.*}", usize::try_from(digits.unwrap_or(6)).unwrap_or(6), value.abs());
     let sign = if value < 0.0 { "−" } else { "" };
     format!("{sign}{}", group(&text))
+}
+
+/// A value by itself, with at most six figures: a category, or the label of a cell.
+pub(super) fn plain(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
+        return if value.is_nan() { "NaN".to_owned() } else { format!("{}∞", if value < 0.0 { "−" } else { "" }) };
+    }
+    let decade = value.abs().log10().floor();
+    if !(-4.0..7.0).contains(&decade) {
+        return power(value / 10_f64.powf(decade), decade, 4);
+    }
+    let digits = whole((5.0 - decade).max(0.0));
+    let text = format!("{value:.digits$}").replace('-', "−");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// A value with three figures.
+pub(super) fn significant(value: f64) -> String {
+    if !(1e-4..1e6).contains(&value.abs()) {
+        return plain(value);
+    }
+    let digits = whole((2.0 - value.abs().log10().floor()).max(0.0));
+    format!("{value:.digits$}").replace('-', "−")
+}
+
+/// How the numbers of one figure are written, so that those in a row have the same digits after the point.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Figures {
+    /// So many digits after the point.
+    Digits(usize),
+    /// Each by itself: they differ too much in size.
+    Each,
+}
+
+impl Figures {
+    /// For these values: none after the point of whole numbers, else four figures of the largest.
+    pub(super) fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let sizes = values.filter(|value| value.is_finite() && *value != 0.0).map(f64::abs);
+        let (least, most) = sizes.clone().fold((f64::INFINITY, 0.0_f64), |(l, m), size| (l.min(size), m.max(size)));
+        if most >= 1e6 || most < 1e-3 || most / least > 1e4 {
+            return Self::Each;
+        }
+        if sizes.clone().all(|size| size.fract() == 0.0) {
+            return Self::Digits(0);
+        }
+        Self::Digits(whole((3.0 - most.log10().floor()).clamp(1.0, 6.0)))
+    }
+
+    pub(super) fn text(self, value: f64) -> String {
+        match self {
+            Self::Digits(digits) if value.is_finite() => format!("{value:.digits$}").replace('-', "−"),
+            _ => plain(value),
+        }
+    }
 }
 
 /// Commas between thousands, from 10,000 on.

@@ -1,7 +1,6 @@
-//! Waveforms and convolution kernels.
+//! Waveforms.
 
-use super::chart::{Chart, Envelope, Series, Style};
-use super::curves::curves;
+use super::chart::{Chart, Envelope, Freedom, Series, Style};
 use super::error::PlotError;
 use super::figure::{Content, Figure};
 use super::scale::count;
@@ -29,6 +28,7 @@ pub fn waveform(samples: &[f32], sample_rate: u32) -> Result<Figure, PlotError> 
         y_label: "Amplitude".into(),
         x_range: Some((0.0, seconds(samples.len()))),
         y_range: Some((-room, room)),
+        freedom: Freedom::Wave,
         ..Chart::default()
     };
     if samples.len() <= 2 * COLUMNS {
@@ -55,29 +55,4 @@ fn envelope(samples: &[f32], seconds: &dyn Fn(usize) -> f64) -> Envelope {
         }
     }
     envelope
-}
-
-/// Convolution kernels over their lag in samples, one line each.
-///
-/// # Errors
-/// [`PlotError::Lengths`] unless there is one label for each kernel, or none at all; [`PlotError::Empty`] if a kernel has no
-/// finite value.
-pub fn kernels<L: AsRef<str>>(kernels: &[Vec<f32>], labels: &[L]) -> Result<Figure, PlotError> {
-    if !labels.is_empty() && labels.len() != kernels.len() {
-        return Err(PlotError::Lengths {
-            what: "labels of kernels".into(),
-            found: labels.len(),
-            needed: kernels.len(),
-        });
-    }
-    let series: Vec<Series> = kernels
-        .iter()
-        .enumerate()
-        .map(|(index, kernel)| {
-            let label = labels.get(index).map_or("", AsRef::as_ref);
-            let y = kernel.iter().map(|value| f64::from(*value)).collect();
-            Series::new(label, (0..kernel.len()).map(count).collect(), y, Style::Line)
-        })
-        .collect();
-    curves(&series, "Lag (samples)", "Kernel").map(|figure| figure.size(920, 360))
 }

@@ -164,9 +164,3 @@ mod tests {
         assert!(codes.starts_with("\u{1b}P") && codes.ends_with("\u{1b}\\"), "{codes:?}");
     }
 }
-//TEMP
-trait At { fn png_at(&self, w: u32) -> Result<Vec<u8>, PlotError>; fn rgb(&self, w: u32) -> Result<(Vec<u8>, u32, u32), PlotError>; }
-impl At for Figure {
-    fn png_at(&self, _w: u32) -> Result<Vec<u8>, PlotError> { self.png() }
-    fn rgb(&self, _w: u32) -> Result<(Vec<u8>, u32, u32), PlotError> { Ok((vec![0; 3 * 100], 10, 10)) }
-}

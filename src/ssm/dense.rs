@@ -16,18 +16,48 @@ const SLICE_BYTES: i64 = 256 << 20;
 /// # Source
 /// Gu, Goel & Ré 2022, arXiv:2111.00396, §2.3, equation (3).
 pub fn bilinear(system: &Continuous) -> Result<(Tensor, Tensor), SsmError> {
-    let full = |x: &Tensor| Tensor::f_cat(&[x.shallow_clone(), x.f_conj()?], -1);
-    let p = full(&system.p)?; // (r, h, n)
-    let diagonal = full(&system.lambda)?.f_diag_embed(0, -2, -1)?; // (h, n, n)
-    let correction = p.f_permute([1, 2, 0])?.f_matmul(&p.f_conj()?.f_permute([1, 0, 2])?)?;
     let half_step = system.dt.f_unsqueeze(-1)?.f_mul_scalar(0.5)?; // (h, 1, 1)
-    let a = diagonal.f_sub(&correction)?.f_mul(&half_step)?;
+    let a = state_matrix(system)?.f_mul(&half_step)?;
     let n = a.size()[1];
     let identity = Tensor::f_eye(n, (Kind::ComplexDouble, a.device()))?;
     let below = identity.f_sub(&a)?;
     let a_bar = Tensor::f_linalg_solve(&below, &identity.f_add(&a)?, true)?;
     let b = full(&system.b)?.f_mul(&system.dt)?.f_unsqueeze(-1)?;
     Ok((a_bar, Tensor::f_linalg_solve(&below, &b, true)?.f_squeeze_dim(-1)?))
+}
+
+/// A vector over the kept half of the state, followed by its conjugate.
+fn full(x: &Tensor) -> Result<Tensor, SsmError> {
+    Ok(Tensor::f_cat(&[x.shallow_clone(), x.f_conj()?], -1)?)
+}
+
+/// `A = diag(λ) − Σ P_r P_r*` on the full state (kept half, then its conjugates).
+///
+/// # Shapes
+/// `(channels, d_state, d_state)`, complex128.
+/// # Errors
+/// libtorch's.
+pub fn state_matrix(system: &Continuous) -> Result<Tensor, SsmError> {
+    let p = full(&system.p)?; // (r, h, n)
+    let diagonal = full(&system.lambda)?.f_diag_embed(0, -2, -1)?; // (h, n, n)
+    let correction = p.f_permute([1, 2, 0])?.f_matmul(&p.f_conj()?.f_permute([1, 0, 2])?)?;
+    Ok(diagonal.f_sub(&correction)?)
+}
+
+/// The eigenvalues of [`state_matrix`], of a diagonal system those on its diagonal: `(channels, d_state)`, complex128, on the
+/// CPU.
+///
+/// HiPPO matrices are far from normal: eigenvalues answer to changes of the matrix in its last bits as if those were large,
+/// so what is exact here is the spectrum of a matrix within rounding of the given one.
+/// # Errors
+/// libtorch's.
+pub fn eigenvalues(system: &Continuous) -> Result<Tensor, SsmError> {
+    let values = if system.rank() == 0 {
+        full(&system.lambda)?.f_resolve_conj()?
+    } else {
+        state_matrix(system)?.f_to_device(tch::Device::Cpu)?.f_linalg_eigvals()?
+    };
+    Ok(values.f_to_device(tch::Device::Cpu)?)
 }
 
 /// What is done to C with `Ā^length`.
@@ -77,7 +107,7 @@ fn attune_slice(system: &Continuous, change: Attune) -> Result<Tensor, SsmError>
 
 impl Continuous {
     /// The systems of `count` channels from `start`.
-    fn channels(&self, start: i64, count: i64) -> Result<Self, SsmError> {
+    pub(crate) fn channels(&self, start: i64, count: i64) -> Result<Self, SsmError> {
         Ok(Self {
             dt: self.dt.f_narrow(0, start, count)?,
             lambda: self.lambda.f_narrow(0, start, count)?,

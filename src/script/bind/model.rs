@@ -15,7 +15,6 @@ use crate::model::{
     BlockSpec, FeedForwardConfig, Mode, Model, ModelSpec, NormKind, PoolSpec, Preset, S4Config, SashimiConfig, TierSpec,
 };
 use crate::options::{OptionError, Options};
-use crate::plot::{self, Figure};
 use crate::script::context::Context;
 use crate::script::convert::{self, a_type};
 use crate::script::docs::{Doc, Docs};
@@ -378,7 +377,7 @@ impl ModelValue {
     }
 
     /// Initial weights on the CPU, to look at.
-    fn on_cpu(&self) -> Result<Model, Fault> {
+    pub(super) fn on_cpu(&self) -> Result<Model, Fault> {
         let cpu = device::open(device::Selection::Cpu)?;
         Ok(Model::new(&self.spec, USUAL_LEVELS, Seed(0), cpu, Precision::Float32.kind())?)
     }
@@ -422,50 +421,4 @@ fn describe_tier(tier: &TierSpec) -> String {
         Some(pool) => format!("{own}, pooled by {} into {}", pool.factor, describe_tier(&pool.inner)),
         None => own,
     }
-}
-
-/// The longest kernel that is computed, in samples: a minute at 16 kHz, and more than a picture can show.
-const LONGEST_KERNEL: usize = 1 << 20;
-
-/// The most lines that one picture of kernels holds.
-const MOST_KERNELS: usize = 8;
-
-/// `kernels(model[, length])`, which `plot` documents; here because it looks into weights.
-pub(super) fn register_kernels(engine: &mut Engine, context: &Rc<Context>) {
-    const USUAL_LENGTH: usize = 512;
-    let shared = Rc::clone(context);
-    engine.register_fn("kernels", move |model: Dynamic| -> Outcome<Figure> {
-        Ok(kernels(&ModelValue::of(&shared, &model)?, USUAL_LENGTH)?)
-    });
-    let shared = Rc::clone(context);
-    engine.register_fn("kernels", move |model: Dynamic, length: i64| -> Outcome<Figure> {
-        Ok(kernels(&ModelValue::of(&shared, &model)?, super::count(length, "the length of the kernels")?)?)
-    });
-}
-
-fn kernels(model: &ModelValue, length: usize) -> Result<Figure, Fault> {
-    if length == 0 {
-        return Err(Fault::new("kernels of 0 samples cannot be drawn"));
-    }
-    if length > LONGEST_KERNEL {
-        return Err(Fault::new(format!("kernels of {length} samples cannot be drawn"))
-            .with_hint(format!("at most {LONGEST_KERNEL} samples")));
-    }
-    let fresh;
-    let network = match &model.trained {
-        Some(trained) => &trained.model,
-        None => {
-            fresh = model.on_cpu()?;
-            &fresh
-        }
-    };
-    let all = network.kernels(i64::try_from(length).unwrap_or(i64::MAX))?;
-    let mut lines = Vec::new();
-    for kernel in all.iter().take(MOST_KERNELS) {
-        // (outputs, channels, seq_len): the first channel of the first output
-        let first = kernel.f_select(0, 0).and_then(|k| k.f_select(0, 0)).map_err(crate::model::ModelError::from)?;
-        lines.push(Vec::<f32>::try_from(&first).map_err(crate::model::ModelError::from)?);
-    }
-    let labels: Vec<String> = (1..=lines.len()).map(|block| format!("S4 block {block}")).collect();
-    Ok(plot::kernels(&lines, &labels)?)
 }

@@ -1,17 +1,24 @@
 //! Spectrograms: level in colour over time and frequency.
 
-use super::axes::{self, Axes, MEDIUM, X_ROOM};
-use super::colour::{self, Colour};
+use super::axes::{self, Axes, X_ROOM};
+use super::bar::Bar;
+use super::chart::scale;
+use super::colour::{Colour, Map, Ramp};
 use super::error::PlotError;
-use super::figure::{Content, Figure, Page};
-use super::mark::{Mark, Rect};
+use super::figure::{Content, Figure};
+use super::mark::{Anchor, Mark, Rect, clip};
+use super::overlay;
+use super::page::Page;
 use super::scale::{Scale, count, whole};
+use super::text::{self, MEDIUM, small_width};
 use crate::audio::{MelSpectrogram, Spectrogram, to_db};
 
 /// How far below the loudest cell colours still differ: about the range of the ear between loud and quiet music.
 const RANGE_DB: f64 = 80.0;
-/// Dots of a raster in a pixel of the page, each way.
-const DENSITY: f64 = 2.0;
+
+/// Room below the data for the labels of ticks alone, and beside them for the name of the axis.
+pub(super) const TICKS_ONLY: f64 = 26.0;
+pub(super) const NAME_WIDTH: f64 = 22.0;
 
 /// Room between the ticks of one panel and the name of the next.
 const PANEL_GAP: f64 = 14.0;
@@ -151,7 +158,7 @@ impl From<&MelSpectrogram> for SpectrogramData {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Heat {
+pub(super) struct Spectra {
     panels: Vec<(String, SpectrogramData)>,
     /// Levels of the darkest and the lightest colour.
     db: (f64, f64),
@@ -162,8 +169,8 @@ pub(super) struct Heat {
 /// # Errors
 /// [`PlotError::Lengths`], [`PlotError::NotPositive`] or [`PlotError::Empty`] for data that cannot be drawn.
 pub fn spectrogram(data: &SpectrogramData, title: &str) -> Result<Figure, PlotError> {
-    let heat = Heat::new(vec![(String::new(), data.clone())])?;
-    Ok(Figure::new(Content::Heat(heat), (920, 380)).title(title))
+    let spectra = Spectra::new(vec![(String::new(), data.clone())])?;
+    Ok(Figure::new(Content::Spectra(spectra), (920, 380)).title(title))
 }
 
 /// Two spectrograms above each other, each with its name, on one scale of time and of level, so that colours compare.
@@ -172,10 +179,33 @@ pub fn spectrogram(data: &SpectrogramData, title: &str) -> Result<Figure, PlotEr
 /// As [`spectrogram`].
 pub fn spectrogram_pair(upper: (&str, &SpectrogramData), lower: (&str, &SpectrogramData)) -> Result<Figure, PlotError> {
     let panels = [upper, lower].map(|(name, data)| (name.to_owned(), data.clone())).to_vec();
-    Ok(Figure::new(Content::Heat(Heat::new(panels)?), (920, 620)))
+    Ok(Figure::new(Content::Spectra(Spectra::new(panels)?), (920, 620)))
 }
 
-impl Heat {
+/// What the colours between two levels in dB mean.
+pub(super) fn level_bar((low, high): (f64, f64)) -> Bar {
+    Bar { scale: Scale::linear(low, high), label: "Level (dB)".to_owned(), map: Some(Map::Magma) }
+}
+
+/// The levels that colours span where these are the ranges of several spectrograms: the loudest, and what is within the range
+/// of the ear below it.
+pub(super) fn common_levels(ranges: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
+    let (low, high) =
+        ranges.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), range| (low.min(range.0), high.max(range.1)));
+    (low.max(high - RANGE_DB), high)
+}
+
+/// One spectrogram on the page.
+struct Panel<'a> {
+    data: &'a SpectrogramData,
+    /// Frequency in Hz divided by `unit`.
+    scale: &'a Scale,
+    unit: f64,
+    time: &'a Scale,
+    area: Rect,
+}
+
+impl Spectra {
     fn new(panels: Vec<(String, SpectrogramData)>) -> Result<Self, PlotError> {
         for (name, data) in &panels {
             data.check(&if name.is_empty() { "the spectrogram".to_owned() } else { format!("spectrogram `{name}`") })?;
@@ -190,66 +220,130 @@ impl Heat {
         Ok(Self { panels, db })
     }
 
+    /// Levels of the first and the last colour.
+    pub(super) fn levels(&self) -> (f64, f64) {
+        self.db
+    }
+
+    /// Whether a panel shows mel bands, which have no logarithmic form of their own.
+    pub(super) fn in_bands(&self) -> bool {
+        self.panels.iter().any(|(_, data)| matches!(data.axis, FrequencyAxis::Bands { .. }))
+    }
+
     pub(super) fn layout(&self, page: &Page<'_>) -> Result<Vec<Mark>, PlotError> {
         let most_hz = self.panels.iter().map(|(_, data)| data.max_hz()).fold(0.0, f64::max);
         let unit = if most_hz >= 2000.0 { 1000.0 } else { 1.0 };
         let seconds = self.panels.iter().map(|(_, data)| data.seconds).fold(0.0, f64::max);
-        let time = Scale::linear(0.0, seconds);
-        let levels = Scale::linear(self.db.0, self.db.1);
-        let scales: Vec<Scale> = self.panels.iter().map(|(_, data)| data.scale(page.log_y, unit)).collect();
-
+        let time = scale('x', false, page.look.x_limits, Some((0.0, seconds)), &[], 0.0)?;
+        let mut scales = Vec::new();
+        for (_, data) in &self.panels {
+            scales.push(match page.look.y_limits {
+                Some((low, high)) => scale('y', page.look.log_y, Some((low / unit, high / unit)), None, &[], 0.0)?,
+                None => data.scale(page.look.log_y, unit),
+            });
+        }
         let named = self.panels.iter().any(|(name, _)| !name.is_empty());
         let (top, gap) = (page.top(16.0), if named { 24.0 } else { 0.0 });
-        let each = (page.height - X_ROOM - top + PANEL_GAP) / count(self.panels.len());
+        let x_room = if page.panel.x_label { X_ROOM } else { TICKS_ONLY };
+        let each = (page.height - x_room - top + PANEL_GAP) / count(self.panels.len());
         let height = each - PANEL_GAP - gap;
-        let left = scales.iter().map(|scale| axes::y_room(scale, height)).fold(0.0, f64::max);
-        let right = page.width - 104.0;
+        let db = page.panel.levels.unwrap_or(self.db);
+        let bar = level_bar(db);
+        let unnamed = if page.panel.y_label { 0.0 } else { NAME_WIDTH };
+        let left = scales.iter().map(|scale| axes::y_room(scale, height)).fold(0.0, f64::max) - unnamed;
+        let beside = if page.panel.levels.is_some() { 14.0 } else { bar.room(height) };
+        let all = Rect { left, top: top + gap, right: page.width - beside, bottom: page.height - x_room };
         let mut marks = Vec::new();
         page.title(left, &mut marks);
-        let mut upper = top;
         for (index, ((name, data), scale)) in self.panels.iter().zip(&scales).enumerate() {
-            let last = index + 1 == self.panels.len();
-            let area = Rect { left, top: upper + gap, right, bottom: upper + gap + height };
+            let upper = top + count(index) * each;
+            let area = Rect { top: upper + gap, bottom: upper + gap + height, ..all };
             if named {
-                marks.push(axes::title((left, upper + 10.0), name, right - left, MEDIUM, page.theme));
+                marks.push(text::title((left, upper + 10.0), name, area.width(), MEDIUM, page.theme));
             }
+            let panel = Panel { data, scale, unit, time: &time, area };
+            marks.extend(panel.raster(db, bar.ramp(page.theme), page));
             let axes = Axes { area, x: &time, y: scale, theme: page.theme };
-            let filled = Rect { right: left + area.width() * data.seconds / seconds, ..area };
-            marks.push(self.raster(data, scale, unit, filled, page.theme.missing()));
-            let label = frequency_label(data, unit);
-            axes.frame(last.then_some("Time (s)"), label, true, &mut marks);
-            upper += each;
+            draw_rules(page, &axes, unit, &mut marks);
+            overlay::notes(page, &axes, unit, &mut marks);
+            let x_label = if page.panel.x_label { page.x_label("Time (s)") } else { "" };
+            let y_label = if page.panel.y_label { page.y_label(frequency_label(data, unit)) } else { "" };
+            axes.frame((index + 1 == self.panels.len()).then_some(x_label), y_label, true, &mut marks);
         }
-        let bar = Rect { left: right + 20.0, top: top + gap, right: right + 34.0, bottom: page.height - X_ROOM };
-        marks.push(bar_raster(bar));
-        axes::bar_scale(bar, &levels, "Level (dB)", page.theme, &mut marks);
+        if page.panel.levels.is_none() {
+            bar.draw(&all, page, &mut marks);
+        }
         Ok(marks)
     }
+}
 
-    /// The picture of one spectrogram: each dot is the mean level of the cells below it, or the nearest one.
-    fn raster(&self, data: &SpectrogramData, scale: &Scale, unit: f64, area: Rect, missing: Colour) -> Mark {
-        let columns = whole(area.width() * DENSITY).max(1);
-        let rows = whole(area.height() * DENSITY).max(1);
-        let bins: Vec<(usize, usize)> = (0..rows)
+/// Rules over a picture: white with a dark edge, readable on every colour, their labels beside them.
+fn draw_rules(page: &Page<'_>, axes: &Axes<'_>, unit: f64, marks: &mut Vec<Mark>) {
+    const WHITE: Colour = Colour { rgb: (255, 255, 255), alpha: 1.0 };
+    const EDGE: Colour = Colour { rgb: (0, 0, 0), alpha: 0.5 };
+    for rule in &page.look.rules {
+        let ends = if rule.upright {
+            [axes.at(rule.at, axes.y.low), axes.at(rule.at, axes.y.high)]
+        } else {
+            [axes.at(axes.x.low, rule.at / unit), axes.at(axes.x.high, rule.at / unit)]
+        };
+        let points: Vec<_> = ends.into_iter().flatten().collect();
+        for points in clip(&points, &axes.area) {
+            let end = points[points.len() - 1];
+            for (colour, width) in [(EDGE, 3.0), (WHITE, 1.3)] {
+                marks.push(Mark::Line { points: points.clone(), colour, width, dash: rule.dash });
+            }
+            if rule.label.is_empty() {
+                continue;
+            }
+            let width = small_width(&rule.label);
+            let (left, y) =
+                if rule.upright { (end.0 + 5.0, end.1 + 11.0) } else { (end.0 - width - 6.0, end.1 - 10.0) };
+            let left = left.min(axes.area.right - width - 4.0);
+            let ground = Rect { left: left - 3.0, top: y - 7.5, right: left + width + 3.0, bottom: y + 7.5 };
+            marks.push(Mark::Fill { points: ground.corners(), colour: page.theme.background().faint(0.82) });
+            marks.push(page.text((left, y), &rule.label, Anchor::Start));
+        }
+    }
+}
+
+impl Panel<'_> {
+    /// The picture: each dot is the mean level of the cells below it, or the nearest one. None when the limits leave nothing.
+    fn raster(&self, db: (f64, f64), ramp: Ramp, page: &Page<'_>) -> Option<Mark> {
+        let Self { data, scale, unit, time, area } = self;
+        let across = |second: f64| time.fraction(second).map(|part| area.left + part * area.width());
+        let filled = Rect { left: across(0.0)?, right: across(data.seconds)?, ..*area }.within(area);
+        let columns = whole(filled.width() * page.density);
+        let rows = whole(filled.height() * page.density);
+        if columns == 0 || rows == 0 {
+            return None;
+        }
+        let bins: Vec<Option<(usize, usize)>> = (0..rows)
             .map(|row| {
-                let edge = |row: usize| data.bin_at(scale, unit, 1.0 - count(row) / count(rows));
-                span(edge(row + 1) + 0.5, edge(row) + 0.5, data.bins)
+                let edge = |row: usize| data.bin_at(scale, *unit, 1.0 - count(row) / count(rows));
+                let (from, to) = (edge(row + 1) + 0.5, edge(row) + 0.5);
+                (to > 0.0 && from < count(data.bins)).then(|| span(from, to, data.bins))
             })
             .collect();
-        let edge = |column: usize| count(column) * count(data.frames) / count(columns);
+        let frame = |column: usize| {
+            let part = (filled.left - area.left + filled.width() * count(column) / count(columns)) / area.width();
+            time.value(part) / data.seconds * count(data.frames)
+        };
         let frames: Vec<(usize, usize)> =
-            (0..columns).map(|column| span(edge(column), edge(column + 1), data.frames)).collect();
+            (0..columns).map(|column| span(frame(column), frame(column + 1), data.frames)).collect();
         let mut rgb = Vec::with_capacity(3 * rows * columns);
         for bins in &bins {
             for frames in &frames {
-                let (red, green, blue) = match mean(data, *frames, *bins, self.db) {
-                    Some(level) => colour::level((level - self.db.0) / (self.db.1 - self.db.0)),
-                    None => missing.rgb,
+                let level = bins.map(|bins| mean(data, *frames, bins, db));
+                let (red, green, blue) = match level {
+                    Some(Some(level)) => ramp.at((level - db.0) / (db.1 - db.0)).rgb,
+                    Some(None) => page.theme.missing().rgb,
+                    None => page.theme.background().rgb, // above what was sampled
                 };
                 rgb.extend([red, green, blue]);
             }
         }
-        Mark::Raster { area, columns: narrow(columns), rows: narrow(rows), rgb }
+        Some(Mark::Raster { area: filled, columns: narrow(columns), rows: narrow(rows), rgb })
     }
 }
 
@@ -284,9 +378,4 @@ fn mean(data: &SpectrogramData, frames: (usize, usize), bins: (usize, usize), (l
         }
     }
     Some(sum / count((frames.1 - frames.0) * (bins.1 - bins.0)))
-}
-
-fn bar_raster(area: Rect) -> Mark {
-    let rgb = (0..256).rev().flat_map(|row| <[u8; 3]>::from(colour::level(f64::from(row) / 255.0))).collect();
-    Mark::Raster { area, columns: 1, rows: 256, rgb }
 }

@@ -1,0 +1,208 @@
+//! Kernels and eigenvalues of a model's state spaces.
+
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, Map};
+
+use super::super::Outcome;
+use super::super::model::ModelValue;
+use super::fault;
+use crate::model::{BlockSpec, Model, ModelError, StateMatrix, TierSpec};
+use crate::options::{OptionError, Options};
+use crate::plot::{self, Figure, Kernel, Plane, Spectrum};
+use crate::script::context::Context;
+use crate::script::convert;
+use crate::script::docs::{Doc, Docs};
+use crate::script::fault::Fault;
+
+crate::options! {
+    /// The options of `kernel_plot(model, #{ … })`.
+    pub(crate) struct KernelPlotConfig for "kernel_plot" {
+        /// How far the kernels are shown. [samples of the sound; 1 to 1048576]
+        length: usize = 512,
+        /// Only this S4 layer, in the order that they run; `()` for all. [; counted from 0]
+        layer: Option<usize> = None,
+        /// How many channels of each layer, evenly over them from the first on. [channels; 1 to 64]
+        channels: usize = 1,
+    }
+    ; validate = check_kernels
+}
+
+crate::options! {
+    /// The options of `eigen_plot(model, #{ … })`.
+    pub(crate) struct EigenPlotConfig for "eigen_plot" {
+        /// Of the continuous-time system, or of the discretised one with the unit circle. [; "continuous", "discrete"]
+        plane: Plane = Plane::Continuous,
+        /// The whole state matrix Λ − P P*, or its diagonal Λ alone; of S4D both are Λ. [; "whole", "diagonal"]
+        matrix: StateMatrix = StateMatrix::Whole,
+        /// Only this S4 layer, in the order that they run; `()` for all. [; counted from 0]
+        layer: Option<usize> = None,
+        /// Step that the discrete plane is shown for; `()` is the median of each layer's channels. [SSM time a sample; above 0]
+        dt: Option<f64> = None,
+    }
+    ; validate = check_eigenvalues
+}
+
+/// The longest kernel that is computed: a minute at 16 kHz, and more than a picture can show.
+const LONGEST: usize = 1 << 20;
+/// The most channels of a layer, and the most lines of a figure.
+const MOST_CHANNELS: usize = 64;
+const MOST_LINES: usize = 128;
+
+fn check_kernels(config: &KernelPlotConfig) -> Result<(), OptionError> {
+    if !(1..=LONGEST).contains(&config.length) {
+        return Err(OptionError::value("length", config.length, "between 1 and 1048576 samples"));
+    }
+    if !(1..=MOST_CHANNELS).contains(&config.channels) {
+        return Err(OptionError::value("channels", config.channels, "between 1 and 64"));
+    }
+    Ok(())
+}
+
+fn check_eigenvalues(config: &EigenPlotConfig) -> Result<(), OptionError> {
+    match config.dt {
+        Some(dt) if !(dt.is_finite() && dt > 0.0) => Err(OptionError::value("dt", dt, "above 0")),
+        Some(_) if config.plane == Plane::Continuous => {
+            Err(OptionError::value("dt", "given", "left out in the continuous plane, which knows no step")
+                .with_hint("plane: \"discrete\""))
+        }
+        _ => Ok(()),
+    }
+}
+
+const DOCS: &[Doc] = &[
+    Doc {
+        name: "kernel_plot",
+        of: "",
+        signature: "kernel_plot(model | run[, #{ … }]) -> Figure",
+        about: "The convolution kernels of the S4 layers over their lag: how long, and at which pitches, each remembers. Layers \
+                inside a pool are shown in samples of the sound, too. Of a model without weights: as it would start.",
+        options: Some(KernelPlotConfig::fields),
+        example: "let net = sashimi(#{ d_model: 8, n_layers: 1, pool: [4], d_state: 16 });\nkernel_plot(net, #{ length: 64 \
+                  }).save(out + \"/kernels.svg\");",
+    },
+    Doc {
+        name: "eigen_plot",
+        of: "",
+        signature: "eigen_plot(model | run[, #{ … }]) -> Figure",
+        about: "The eigenvalues of the state matrices in the complex plane, a colour for each S4 layer: of A = Λ − P P* (of S4D: \
+                Λ), decomposed in float64, or discretised with the unit circle. HiPPO matrices are far from normal, so their \
+                eigenvalues answer to rounding in the last bits; `matrix: \"diagonal\"` shows the stored Λ alone.",
+        options: Some(EigenPlotConfig::fields),
+        example: "let net = isotropic(#{ d_model: 8, n_layers: 2, d_state: 16 });\neigen_plot(net, #{ plane: \"discrete\" \
+                  }).save(out + \"/eigen.png\");",
+    },
+];
+
+pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
+    docs.add(DOCS);
+    let shared = Rc::clone(context);
+    engine.register_fn("kernel_plot", move |model: Dynamic| -> Outcome<Figure> {
+        shared.finish(kernels(&shared, &model, &KernelPlotConfig::default()))
+    });
+    let shared = Rc::clone(context);
+    engine.register_fn("kernel_plot", move |model: Dynamic, options: Map| -> Outcome<Figure> {
+        let config = convert::options(&options)?;
+        shared.finish(kernels(&shared, &model, &config))
+    });
+    let shared = Rc::clone(context);
+    engine.register_fn("eigen_plot", move |model: Dynamic| -> Outcome<Figure> {
+        shared.finish(eigenvalues(&shared, &model, &EigenPlotConfig::default()))
+    });
+    let shared = Rc::clone(context);
+    engine.register_fn("eigen_plot", move |model: Dynamic, options: Map| -> Outcome<Figure> {
+        let config = convert::options(&options)?;
+        shared.finish(eigenvalues(&shared, &model, &config))
+    });
+}
+
+/// Looks into the network of a model: the trained one, or one with initial weights.
+fn look<T>(context: &Context, model: &Dynamic, at: impl FnOnce(&Model) -> Result<T, Fault>) -> Result<T, Fault> {
+    let model = ModelValue::of(context, model)?;
+    match &model.trained {
+        Some(trained) => at(&trained.model),
+        None => at(&model.on_cpu()?),
+    }
+}
+
+/// For each S4 layer, in the order that they run, how many samples of the sound one of its steps takes.
+fn spacings(tier: &TierSpec, spacing: i64, into: &mut Vec<i64>) {
+    let own = |blocks: &[BlockSpec]| blocks.iter().filter(|block| matches!(block, BlockSpec::S4(_))).count();
+    into.extend(std::iter::repeat_n(spacing, own(&tier.down)));
+    if let Some(pool) = &tier.pool {
+        spacings(&pool.inner, spacing.saturating_mul(pool.factor), into);
+    }
+    into.extend(std::iter::repeat_n(spacing, own(&tier.blocks)));
+}
+
+/// The layers to show: one, or all.
+fn chosen(layer: Option<usize>, layers: usize) -> Result<Vec<usize>, Fault> {
+    match layer {
+        _ if layers == 0 => Err(Fault::new("this model has no S4 layer")),
+        Some(layer) if layer >= layers => {
+            let needed = format!("below {layers}: the model has that many S4 layers, counted from 0");
+            Err(OptionError::value("layer", layer, &needed).into())
+        }
+        Some(layer) => Ok(vec![layer]),
+        None => Ok((0..layers).collect()),
+    }
+}
+
+pub(super) fn kernels(context: &Context, model: &Dynamic, config: &KernelPlotConfig) -> Result<Figure, Fault> {
+    let kernels = look(context, model, |network| {
+        let all = network.kernels(i64::try_from(config.length).unwrap_or(i64::MAX))?;
+        let mut spacing = Vec::new();
+        spacings(&network.spec().tier, 1, &mut spacing);
+        let layers = chosen(config.layer, all.len())?;
+        let mut kernels = Vec::new();
+        for &layer in &layers {
+            let one = all[layer].f_select(0, 0).map_err(ModelError::from)?; // (channels, seq_len): of the first output
+            let channels = usize::try_from(one.size()[0]).unwrap_or(1);
+            let step = spacing.get(layer).copied().unwrap_or(1);
+            let taps = config.length.div_ceil(usize::try_from(step).unwrap_or(1));
+            let shown = config.channels.min(channels);
+            for channel in (0..shown).map(|index| index * channels / shown) {
+                let row = one.f_select(0, i64::try_from(channel).unwrap_or(0)).map_err(ModelError::from)?;
+                let mut values = Vec::<f64>::try_from(&row).map_err(ModelError::from)?;
+                values.truncate(taps);
+                let rate = if step > 1 { format!(" (1/{step} rate)") } else { String::new() };
+                let label = match (layers.len(), shown) {
+                    (_, 1) => format!("layer {layer}{rate}"),
+                    (1, _) => format!("channel {channel}"),
+                    _ => format!("layer {layer}, channel {channel}"),
+                };
+                #[expect(clippy::cast_precision_loss, reason = "a product of pooling factors")]
+                let spacing = step as f64;
+                kernels.push(Kernel { label, taps: values, spacing });
+            }
+        }
+        Ok(kernels)
+    })?;
+    if kernels.len() > MOST_LINES {
+        return Err(Fault::new(format!("{} kernels are more than a figure can show", kernels.len()))
+            .with_hint("choose a `layer`, or fewer `channels`"));
+    }
+    let what = match (config.layer, config.channels) {
+        (None, 1) => "Layer",
+        (Some(_), _) => "Channel, in their order",
+        _ => "Layer and channel, in their order",
+    };
+    plot::kernel_plot(&kernels, what).map_err(fault)
+}
+
+fn eigenvalues(context: &Context, model: &Dynamic, config: &EigenPlotConfig) -> Result<Figure, Fault> {
+    let layers = look(context, model, |network| Ok(network.eigenvalues(config.matrix, &context.interrupt)?))?;
+    let spectra: Vec<Spectrum> = chosen(config.layer, layers.len())?
+        .into_iter()
+        .map(|index| {
+            let found = &layers[index];
+            let dt = config.dt.unwrap_or_else(|| found.median_dt());
+            let label = format!("layer {index}");
+            match config.plane {
+                Plane::Continuous => Spectrum { label, values: found.values.clone(), dt: None },
+                Plane::Discrete => Spectrum { label, values: found.discrete(dt), dt: Some(dt) },
+            }
+        })
+        .collect();
+    plot::eigen_plot(&spectra, config.plane).map_err(fault)
+}
