@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Sort, sort};
 use super::query::{as_number, frame, unnamed};
-use super::text::is_name;
+use super::text::{is_name, split_list};
 use super::{Frame, Summary, value_of};
 use crate::metrics::{MetricsError, Value};
 use crate::options::nearest;
@@ -211,6 +211,21 @@ impl Groups {
             }
         }
         frame(made.height(), columns, "make a frame of groups")
+    }
+
+    /// SQL expressions as aggregations, named by their AS or else by their text; each item may be a list with commas.
+    ///
+    /// # Errors
+    /// As [`Frame::filter`].
+    pub fn aggregations(&self, items: &[&str]) -> Result<Vec<Aggregation>, MetricsError> {
+        let mut all = Vec::new();
+        for part in items.iter().flat_map(|item| split_list(item)) {
+            all.push(match self.frame.expression(part)? {
+                Expr::Alias(_, name) => Aggregation::sql(&name, part),
+                _ => Aggregation::sql(part, part),
+            });
+        }
+        Ok(all)
     }
 
     fn expr(&self, aggregation: &Aggregation) -> Result<Expr, MetricsError> {

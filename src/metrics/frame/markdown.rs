@@ -15,7 +15,7 @@ impl Frame {
                 names.iter().map(|name| self.get(name, row).map_or_else(String::new, |cell| show(&cell))).collect()
             })
             .collect();
-        let rule = |name: &&str| if self.numbers(name).is_some() { "---:" } else { "---" };
+        let rule = |name: &&str| if self.is_numeric(name) { "---:" } else { "---" };
         let mut lines = vec![markdown_line(&names), markdown_line(&names.iter().map(rule).collect::<Vec<_>>())];
         lines.extend(cells.iter().map(|row| markdown_line(row)));
         lines.join("\n") + "\n"

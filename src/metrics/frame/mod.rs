@@ -48,6 +48,24 @@ impl Frame {
         DataFrame::new(rows.len(), columns).map(Self).map_err(MetricsError::frame("make a frame"))
     }
 
+    /// A table of named columns of values, `None` for null, all of the same length. Integers among real numbers become real.
+    ///
+    /// # Errors
+    /// [`MetricsError::Mixed`] if a column holds two kinds of values, [`MetricsError::Query`] if a name occurs twice,
+    /// [`MetricsError::Frame`] if lengths differ.
+    pub fn from_values<'a>(
+        columns: impl IntoIterator<Item = (&'a str, &'a [Option<Value>])>,
+    ) -> Result<Self, MetricsError> {
+        let mut made: Vec<Column> = Vec::new();
+        for (name, values) in columns {
+            if made.iter().any(|column| column.name().as_str() == name) {
+                return Err(group::twice(name));
+            }
+            made.push(column_of(name, &values.iter().map(Option::as_ref).collect::<Vec<_>>())?);
+        }
+        DataFrame::new_infer_height(made).map(Self).map_err(MetricsError::frame("make a frame"))
+    }
+
     /// A table of named columns of real numbers, all of the same length.
     ///
     /// # Errors
