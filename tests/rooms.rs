@@ -67,6 +67,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tempfile", ANYWHERE),
     ("thiserror", ANYWHERE),
     ("toml", &["experiment", "script", "cli"]),
+    ("which", &["audio"]),
 ];
 
 const ANYWHERE: &[&str] = &["*"];

@@ -27,7 +27,10 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>, AudioEr
 }
 
 /// [`resample`], stopping with [`AudioError::Interrupted`] when asked.
-pub(super) fn resample_until(
+///
+/// # Errors
+/// As [`resample`].
+pub fn resample_until(
     samples: &[f32],
     from: u32,
     to: u32,

@@ -49,8 +49,9 @@ impl Sql<'_> {
             None if body.starts_with("recursion limit") => "its brackets are nested too deeply".to_owned(),
             None => lower_first(body),
         };
-        let message = format!("cannot read the SQL `{}`: {problem}", shorten(self.typed));
-        MetricsError::Query { message, hint: self.other_language() }
+        let found = expectation(body).map_or("", |(_, found)| found);
+        let hint = self.other_language().or_else(|| misspelt(found));
+        MetricsError::Query { message: format!("cannot read the SQL `{}`: {problem}", shorten(self.typed)), hint }
     }
 
     fn unexpected(&self, expected: &str, found: &str, at: usize) -> String {
@@ -64,8 +65,7 @@ impl Sql<'_> {
             text => format!(" after `{text}`"),
         };
         match found {
-            // The clause that was put after an expression is none of the author's.
-            "EOF" | "FROM" if at >= self.typed.trim_end().len() => format!("it ends{after}, where {expected} was expected"),
+            "EOF" => format!("it ends{after}, where {expected} was expected"),
             found => format!("expected {expected}{after}, found `{found}`"),
         }
     }
@@ -75,18 +75,34 @@ impl Sql<'_> {
         format!("`{}`", rest.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
-    /// Signs of other languages, and what SQL says instead.
     fn other_language(&self) -> Option<String> {
-        const SIGNS: [(&str, &str); 3] = [
-            ("&&", "SQL says AND, not &&"),
-            ("**", "SQL says power(x, y), not **"),
-            ("!", "SQL says NOT, and <> or != for not equal"),
-        ];
-        let signs: String =
-            tokens(self.typed).iter().map(|t| if t.kind == Kind::Sign { t.text } else { " " }).collect();
-        let signs = signs.replace("!=", "").replace("!~", "");
-        SIGNS.iter().find(|(sign, _)| signs.contains(sign)).map(|(_, hint)| (*hint).to_owned())
+        other_language(self.typed)
     }
+}
+
+/// Signs of other languages in `sql`, and what SQL says instead.
+pub(super) fn other_language(sql: &str) -> Option<String> {
+    const SIGNS: [(&str, &str); 5] = [
+        ("&&", "SQL says AND, not &&"),
+        ("||", "SQL says OR, not ||, which joins texts"),
+        ("**", "SQL says power(x, y), not **"),
+        ("^", "SQL says power(x, y), not ^"),
+        ("!", "SQL says NOT, and <> or != for not equal"),
+    ];
+    let signs: String = tokens(sql).iter().map(|t| if t.kind == Kind::Sign { t.text } else { " " }).collect();
+    let signs = signs.replace("!=", "").replace("!~", "");
+    SIGNS.iter().find(|(sign, _)| signs.contains(sign)).map(|(_, hint)| (*hint).to_owned())
+}
+
+/// Words of SQL that stand between names, and so are taken for one when they are misplaced or misspelt.
+const KEYWORDS: [&str; 14] = [
+    "AND", "OR", "NOT", "FROM", "WHERE", "GROUP", "ORDER", "BY", "LIMIT", "BETWEEN", "LIKE", "HAVING", "JOIN", "DISTINCT",
+];
+
+/// A keyword that `found` nearly is.
+fn misspelt(found: &str) -> Option<String> {
+    let near = nearest(&found.to_ascii_uppercase(), KEYWORDS)?;
+    (!near.eq_ignore_ascii_case(found)).then(|| format!("did you mean {near}?"))
 }
 
 /// `… at Line: 2, Column: 7`.
@@ -125,6 +141,9 @@ pub(super) fn shorten(text: &str) -> String {
     text.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
+/// The longest complaint of polars that is passed on, in characters: some hold its whole syntax tree.
+const LONGEST: usize = 240;
+
 /// What polars said while it did `action` to a frame with `columns`.
 pub(super) fn explain(error: &PolarsError, action: &str, columns: &[&str]) -> MetricsError {
     let whole = error.to_string();
@@ -139,15 +158,33 @@ pub(super) fn explain(error: &PolarsError, action: &str, columns: &[&str]) -> Me
     let hint = hint(message);
     let message = match message {
         text if text.starts_with("cannot parse literal: ") => {
-            format!("the number {} does not fit into 64 bits", text.trim_start_matches("cannot parse literal: "))
+            let number = text.trim_start_matches("cannot parse literal: ").trim_matches('"');
+            format!("the number {number} does not fit into 64 bits")
+        }
+        text if text.ends_with("is not currently supported") && text.chars().count() > LONGEST => {
+            let kind = text.split_whitespace().nth(1).unwrap_or("this");
+            format!("polars does not know this kind of expression ({kind})")
+        }
+        text if text.contains("unexpected token '") => {
+            format!("one expression was needed, and nothing after it, found `{}`", between(text, "token '", "'").unwrap_or("?"))
         }
         text => lower_first(text),
+    };
+    let message = match message.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message,
     };
     MetricsError::Query { message: format!("cannot {action}: {message}"), hint }
 }
 
-/// There is no such column; the nearest of those there are.
+/// There is no such column; the nearest of those there are. A misplaced keyword is no column either.
 pub(super) fn no_column<'a>(name: &str, columns: impl Iterator<Item = &'a str>) -> MetricsError {
+    if KEYWORDS.contains(&name.to_ascii_uppercase().as_str()) {
+        return MetricsError::Query {
+            message: format!("the word {name} stands where SQL expects a value"),
+            hint: Some(format!("a column of that name is written in double quotes: \"{name}\"")),
+        };
+    }
     MetricsError::NoColumn { name: name.to_owned(), known: columns.map(str::to_owned).collect() }
 }
 
@@ -189,7 +226,11 @@ pub(super) fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str
 
 /// What to try, by what polars says.
 fn hint(message: &str) -> Option<String> {
-    const HINTS: [(&str, &str); 6] = [
+    const HINTS: [(&str, &str); 10] = [
+        ("arguments: `log(", "log(x, base); ln, log2 and log10 need no base"),
+        ("BitwiseXor", "SQL says power(x, y), not ^"),
+        ("subquery comparisons", "IN takes a subquery; an aggregate alone is that of the whole column: bits = min(bits)"),
+        ("relation 'self' was not found", "a subquery belongs to a whole query: frame.sql(\"SELECT … FROM self …\")"),
         ("cannot compare string with numeric", "text is written in single quotes, numbers without: split = 'val' AND step > 9"),
         ("cannot compare", "values of one kind can be compared; CAST(… AS DOUBLE) turns text into numbers"),
         ("conversion from", "TRY_CAST(… AS DOUBLE) gives null where a text is no number"),

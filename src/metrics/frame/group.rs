@@ -7,7 +7,7 @@ use polars::prelude::{Column, DataType, Expr, IntoLazy, LazyFrame, NamedFrom, Se
 use serde::{Deserialize, Serialize};
 
 use super::check::{Sort, sort};
-use super::query::{as_number, frame, unnamed};
+use super::query::{as_number, frame};
 use super::text::{is_name, split_list};
 use super::{Frame, Summary, value_of};
 use crate::metrics::{MetricsError, Value};
@@ -143,7 +143,8 @@ impl Aggregation {
     /// # Errors
     /// [`MetricsError::Query`] for a bare name that is no aggregate.
     pub fn parse(name: &str, text: &str) -> Result<Self, MetricsError> {
-        if is_name(text.trim()) { Ok(Self::of(name, text.trim().parse()?)) } else { Ok(Self::sql(name, text)) }
+        let text = text.trim();
+        if is_name(text) { Ok(Self::of(name, text.parse()?)) } else { Ok(Self::sql(name, text)) }
     }
 
     /// The same under another name.
@@ -231,7 +232,10 @@ impl Groups {
     fn expr(&self, aggregation: &Aggregation) -> Result<Expr, MetricsError> {
         match &aggregation.what {
             What::Column(column, aggregate) => self.frame.aggregated(column, *aggregate),
-            What::Sql(text) => self.frame.expression(text).map(unnamed),
+            What::Sql(text) => match self.frame.expression(text)? {
+                Expr::Alias(inner, name) if name == aggregation.name.as_str() => Ok(inner.as_ref().clone()),
+                _ => self.frame.nameless(text),
+            },
         }
     }
 
@@ -290,14 +294,7 @@ impl Frame {
         if keys.is_empty() {
             return Err(MetricsError::Query { message: "no columns to group by".into(), hint: None });
         }
-        let mut names: Vec<String> = Vec::new();
-        for key in &keys {
-            let field = key.to_field(self.schema()).map_err(MetricsError::frame("group"))?;
-            if names.iter().any(|name| *name == field.name.as_str()) {
-                return Err(twice(&field.name));
-            }
-            names.push(field.name.to_string());
-        }
+        let names = self.names_of(&keys)?;
         Ok(Groups { frame: self.clone(), keys, names })
     }
 

@@ -6,7 +6,8 @@ use polars::prelude::{Column, DataFrame, DataType, Expr, IntoLazy, LazyFrame, Sc
 use polars::sql::{SQLContext, sql_expr};
 
 use super::check::{Sort, check, named, sort};
-use super::explain::{Sql, between, explain, shorten};
+use super::explain::{Sql, between, explain, other_language, shorten};
+use super::group::twice;
 use super::text::{Kind, Rewritten, order_item, split_list, tokens};
 use super::{Frame, column_of};
 use crate::metrics::{MetricsError, Value};
@@ -25,7 +26,13 @@ impl Frame {
     /// [`MetricsError::NoColumn`], or [`MetricsError::Query`] for what is no SQL, compares text with numbers, or is no
     /// condition.
     pub fn filter(&self, condition: &str) -> Result<Self, MetricsError> {
-        let predicate = self.expression(condition)?;
+        let predicate = self.nameless(condition).map_err(|error| match error {
+            // What is joined by || is text, and so no part of a condition.
+            MetricsError::Query { message, hint } if condition.contains("||") => {
+                MetricsError::Query { message, hint: other_language(condition).or(hint) }
+            }
+            error => error,
+        })?;
         let found = sort(&predicate, self.schema());
         if !matches!(found, Sort::Bool | Sort::Unknown) {
             let message = format!("a condition was needed, but {} is {}", named(&predicate), found.word());
@@ -40,12 +47,16 @@ impl Frame {
     /// # Errors
     /// As [`Frame::filter`].
     pub fn with_column(&self, name: &str, expression: &str) -> Result<Self, MetricsError> {
-        let expr = unnamed(self.expression(expression)?);
+        let several = || MetricsError::Query {
+            message: format!("one column was needed for `{name}`, but `{}` is several", shorten(expression)),
+            hint: None,
+        };
+        if expression.trim() == "*" {
+            return Err(several());
+        }
+        let expr = self.nameless(expression)?;
         if let Expr::Selector(_) = expr {
-            return Err(MetricsError::Query {
-                message: format!("one column was needed for `{name}`, but `{}` is several", shorten(expression)),
-                hint: None,
-            });
+            return Err(several());
         }
         self.run(self.lazy().with_column(expr.alias(name)), || format!("calculate `{}`", shorten(expression)))
     }
@@ -81,6 +92,7 @@ impl Frame {
         if exprs.is_empty() {
             return Err(MetricsError::Query { message: "no columns to select".into(), hint: None });
         }
+        self.names_of(&exprs)?;
         self.run(self.lazy().select(exprs), || format!("select `{}`", shorten(&items.join(", "))))
     }
 
@@ -99,13 +111,15 @@ impl Frame {
     /// # Errors
     /// As [`Frame::filter`].
     pub fn sort_by(&self, keys: &[(&str, bool)]) -> Result<Self, MetricsError> {
-        let (mut by, mut descending) = (Vec::new(), Vec::new());
+        let (mut by, mut descending, mut nulls_last) = (Vec::new(), Vec::new(), Vec::new());
         for (key, otherwise) in keys {
             let items = if self.has(key) { vec![*key] } else { split_list(key) };
             for item in items {
-                let (text, says) = if self.has(item) { (item, None) } else { order_item(item) };
-                by.push(self.expression(text)?);
-                descending.push(says.unwrap_or(*otherwise));
+                let order = order_item(item);
+                let (text, order) = if self.has(item) { (item, None) } else { (order.by, Some(order)) };
+                by.push(self.nameless(text)?);
+                descending.push(order.and_then(|order| order.descending).unwrap_or(*otherwise));
+                nulls_last.push(order.is_none_or(|order| order.nulls_last));
             }
         }
         if by.is_empty() {
@@ -113,7 +127,7 @@ impl Frame {
         }
         let order = SortMultipleOptions::default()
             .with_order_descending_multi(descending)
-            .with_nulls_last(true)
+            .with_nulls_last_multi(nulls_last)
             .with_maintain_order(true);
         let names = || keys.iter().map(|(key, _)| *key).collect::<Vec<_>>().join(", ");
         self.run(self.lazy().sort_by_exprs(by, order), || format!("sort by `{}`", shorten(&names())))
@@ -141,8 +155,12 @@ impl Frame {
         }
         let action = || format!("answer `{}`", shorten(query));
         let names: Vec<&str> = [SELF].into_iter().chain(tables.iter().map(|(name, _)| *name)).collect();
-        let columns: Vec<&str> =
-            self.columns().into_iter().chain(tables.iter().flat_map(|(_, table)| table.columns())).collect();
+        let mut columns = self.columns();
+        for name in tables.iter().flat_map(|(_, table)| table.columns()) {
+            if !columns.contains(&name) {
+                columns.push(name);
+            }
+        }
         guarded(&action, || context.execute(&rewritten.text).and_then(LazyFrame::collect))?.map(Self).map_err(|error| {
             let message = error.to_string();
             if message.starts_with("sql parser error") {
@@ -160,6 +178,30 @@ impl Frame {
         let expr = parse(text, &self.columns())?;
         check(&expr, self.schema())?;
         Ok(expr)
+    }
+
+    /// An expression where a name after it (`… AS name`, or a word that stands there by mistake) has no place.
+    pub(super) fn nameless(&self, text: &str) -> Result<Expr, MetricsError> {
+        let expr = self.expression(text)?;
+        let Expr::Alias(..) = expr else { return Ok(expr) };
+        let rewritten = Rewritten::of(text);
+        Err(syntax(text, &rewritten, "SELECT * FROM self WHERE ").unwrap_or_else(|| MetricsError::Query {
+            message: format!("`{}` has a name, but needs none here", shorten(text)),
+            hint: Some("leave out AS and what follows".into()),
+        }))
+    }
+
+    /// The names that expressions give to their columns, each once.
+    pub(super) fn names_of(&self, exprs: &[Expr]) -> Result<Vec<String>, MetricsError> {
+        let mut names: Vec<String> = Vec::new();
+        for expr in exprs.iter().filter(|expr| !matches!(expr, Expr::Selector(_))) {
+            let field = expr.to_field(self.schema()).map_err(|error| explain(&error, "read the SQL", &self.columns()))?;
+            if names.iter().any(|name| *name == field.name.as_str()) {
+                return Err(twice(&field.name));
+            }
+            names.push(field.name.to_string());
+        }
+        Ok(names)
     }
 
     /// Items of a list, each a name, an expression, or a list itself; what has no name is called by its text.
@@ -215,28 +257,15 @@ fn parse(text: &str, columns: &[&str]) -> Result<Expr, MetricsError> {
             hint: Some("frame.sql(\"SELECT … FROM self …\") takes one".into()),
         });
     }
-    // Parsed as a part of a query, it gets an error that says where.
-    const PREFIX: &str = "SELECT ";
-    let query = format!("{PREFIX}{} FROM self", rewritten.text);
-    let located = guarded(&action, || SQLContext::new().execute(&query).map(drop))?;
-    match located.map_err(|error| error.to_string()) {
-        Err(message) if message.starts_with("sql parser error") => {
-            Err(Sql { typed: text, rewritten: &rewritten, prefix: PREFIX.len() }.explain(&message))
-        }
-        _ if message.contains("unexpected token ','") => Err(MetricsError::Query {
-            message: format!("one expression was needed, but `{}` is several", shorten(text)),
-            hint: None,
-        }),
-        _ => Err(explain(&error, &action(), columns)),
-    }
+    Err(syntax(text, &rewritten, "SELECT ").unwrap_or_else(|| explain(&error, &action(), columns)))
 }
 
-/// An expression without the name that it was given.
-pub(super) fn unnamed(expr: Expr) -> Expr {
-    match expr {
-        Expr::Alias(inner, _) => unnamed(inner.as_ref().clone()),
-        other => other,
-    }
+/// What the parser says about `text` as the rest of a query that begins with `prefix`: unlike polars it says where.
+fn syntax(text: &str, rewritten: &Rewritten, prefix: &str) -> Option<MetricsError> {
+    let query = format!("{prefix}{}", rewritten.text);
+    let complaint = catch_unwind(|| SQLContext::new().execute(&query).map(drop)).ok()?.err()?.to_string();
+    let sql = Sql { typed: text, rewritten, prefix: prefix.chars().count() };
+    complaint.starts_with("sql parser error").then(|| sql.explain(&complaint))
 }
 
 /// Runs polars; where it panics (its SQL does on some nonsense, such as `greatest()`), that is an error too.
@@ -244,7 +273,8 @@ pub(super) fn guarded<T>(action: &impl Fn() -> String, work: impl FnOnce() -> T)
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let told = panic.downcast_ref::<String>().map(String::as_str);
         let told = told.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why");
-        let told = told.lines().next().unwrap_or_default();
+        // An unwrapped error is quoted with its types; what it says stands in quotes.
+        let told = between(told, "(\"", "\")").unwrap_or(told).lines().next().unwrap_or_default();
         MetricsError::Query { message: format!("cannot {}: polars gave up ({told})", action()), hint: None }
     })
 }

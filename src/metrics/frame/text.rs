@@ -161,21 +161,37 @@ pub(super) fn split_list(sql: &str) -> Vec<&str> {
             _ => {}
         }
     }
-    parts.push(sql[from..].trim());
+    let last = sql[from..].trim();
+    if !last.is_empty() || parts.is_empty() {
+        parts.push(last); // a comma at the end is no item
+    }
     parts
 }
 
-/// An item of ORDER BY: what is ordered by, and whether it says so itself in which direction.
-pub(super) fn order_item(sql: &str) -> (&str, Option<bool>) {
+/// An item of ORDER BY: what is ordered by, and what it says itself about its direction and its nulls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Order<'a> {
+    pub(super) by: &'a str,
+    pub(super) descending: Option<bool>,
+    pub(super) nulls_last: bool,
+}
+
+/// `abs(a - b) DESC NULLS FIRST`. A column may well be called `desc`.
+pub(super) fn order_item(sql: &str) -> Order<'_> {
     let words: Vec<Token<'_>> = tokens(sql).into_iter().filter(|token| token.kind != Kind::Space).collect();
-    let Some((last, rest)) = words.split_last() else { return (sql, None) };
-    let descending = match last.text.to_ascii_lowercase().as_str() {
-        "desc" => true,
-        "asc" => false,
-        _ => return (sql, None),
-    };
-    // A column may well be called `desc`.
-    if last.kind != Kind::Word || rest.is_empty() { (sql, None) } else { (sql[..last.at].trim(), Some(descending)) }
+    let is = |at: usize, word: &str| words[at].kind == Kind::Word && words[at].text.eq_ignore_ascii_case(word);
+    let mut end = words.len();
+    let mut order = Order { by: sql, descending: None, nulls_last: true };
+    if end > 2 && is(end - 2, "nulls") && (is(end - 1, "first") || is(end - 1, "last")) {
+        order.nulls_last = is(end - 1, "last");
+        end -= 2;
+    }
+    if end > 1 && (is(end - 1, "desc") || is(end - 1, "asc")) {
+        order.descending = Some(is(end - 1, "desc"));
+        end -= 1;
+    }
+    order.by = words.get(end).map_or(sql, |next| sql[..next.at].trim());
+    order
 }
 
 /// Whether `text` is one bare name: letters, digits and underscores.
@@ -213,14 +229,21 @@ mod tests {
     #[test]
     fn a_list_is_cut_at_its_own_commas_only() {
         assert_eq!(split_list("a, round(b, 2) AS c ,'x,y', [1, 2]"), ["a", "round(b, 2) AS c", "'x,y'", "[1, 2]"]);
+        assert_eq!(split_list("a,"), ["a"]);
+        assert_eq!(split_list("a,,b"), ["a", "", "b"]);
         assert_eq!(split_list(""), [""]);
     }
 
     #[test]
     fn an_order_says_its_direction_at_its_end() {
-        assert_eq!(order_item("a DESC"), ("a", Some(true)));
-        assert_eq!(order_item("abs(a - b) asc"), ("abs(a - b)", Some(false)));
-        assert_eq!(order_item("desc"), ("desc", None));
-        assert_eq!(order_item("\"a desc\""), ("\"a desc\"", None));
+        let order = |sql| {
+            let Order { by, descending, nulls_last } = order_item(sql);
+            (by, descending, nulls_last)
+        };
+        assert_eq!(order("a DESC"), ("a", Some(true), true));
+        assert_eq!(order("abs(a - b) asc nulls first"), ("abs(a - b)", Some(false), false));
+        assert_eq!(order("a nulls last"), ("a", None, true));
+        assert_eq!(order("desc"), ("desc", None, true));
+        assert_eq!(order("\"a desc\""), ("\"a desc\"", None, true));
     }
 }
