@@ -14,7 +14,8 @@ pub fn mix_down<C: AsRef<[f32]>>(channels: &[C]) -> Vec<f32> {
         return first.as_ref().to_vec();
     }
     let scale = 1.0 / channels.len() as f64;
-    let sum = |at: usize| channels.iter().filter_map(|channel| channel.as_ref().get(at)).map(|&x| f64::from(x)).sum::<f64>();
+    let sum =
+        |at: usize| channels.iter().filter_map(|channel| channel.as_ref().get(at)).map(|&x| f64::from(x)).sum::<f64>();
     (0..first.as_ref().len()).map(|at| (sum(at) * scale) as f32).collect()
 }
 

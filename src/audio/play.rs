@@ -124,7 +124,8 @@ impl Drop for Running {
         #[cfg(unix)]
         {
             let group = format!("-{}", self.0.id());
-            let quiet = Command::new("kill").args(["-TERM", "--", &group]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let quiet =
+                Command::new("kill").args(["-TERM", "--", &group]).stdout(Stdio::null()).stderr(Stdio::null()).status();
             drop(quiet);
         }
         drop(self.0.kill());

@@ -107,15 +107,15 @@ fn kinds_fit(node: &Expr, schema: &Schema) -> Result<(), MetricsError> {
                 _ => Ok(()),
             }
         }
-        Expr::Agg(AggExpr::Mean(of) | AggExpr::Median(of) | AggExpr::Sum(of) | AggExpr::Std(of, _) | AggExpr::Var(of, _)) => {
-            match sort(of, schema) {
-                Sort::Text => Err(MetricsError::Query {
-                    message: format!("numbers can be averaged and summed, but {} is text", named(of)),
-                    hint: Some("min, max, first, last and count take text too".into()),
-                }),
-                _ => Ok(()),
-            }
-        }
+        Expr::Agg(
+            AggExpr::Mean(of) | AggExpr::Median(of) | AggExpr::Sum(of) | AggExpr::Std(of, _) | AggExpr::Var(of, _),
+        ) => match sort(of, schema) {
+            Sort::Text => Err(MetricsError::Query {
+                message: format!("numbers can be averaged and summed, but {} is text", named(of)),
+                hint: Some("min, max, first, last and count take text too".into()),
+            }),
+            _ => Ok(()),
+        },
         _ => Ok(()),
     }
 }
@@ -145,7 +145,7 @@ fn not_comparable(one: (&Expr, Sort), other: (&Expr, Sort)) -> MetricsError {
         (Expr::Literal(text), _) if literal_text(text).is_some_and(|text| text.parse::<f64>().is_ok()) => {
             format!("numbers are written without quotes: {}", literal_text(text).unwrap_or_default())
         }
-        (Expr::Literal(_), other) if matches!(other, Expr::Column(_)) => {
+        (Expr::Literal(_), Expr::Column(_)) => {
             "a name in double quotes, or in none, is a column; one in single quotes is text".to_owned()
         }
         (_, Expr::Literal(_)) => format!("text is written in single quotes: '{}'", plain(literal)),

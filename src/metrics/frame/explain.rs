@@ -96,7 +96,8 @@ pub(super) fn other_language(sql: &str) -> Option<String> {
 
 /// Words of SQL that stand between names, and so are taken for one when they are misplaced or misspelt.
 const KEYWORDS: [&str; 14] = [
-    "AND", "OR", "NOT", "FROM", "WHERE", "GROUP", "ORDER", "BY", "LIMIT", "BETWEEN", "LIKE", "HAVING", "JOIN", "DISTINCT",
+    "AND", "OR", "NOT", "FROM", "WHERE", "GROUP", "ORDER", "BY", "LIMIT", "BETWEEN", "LIKE", "HAVING", "JOIN",
+    "DISTINCT",
 ];
 
 /// A keyword that `found` nearly is.
@@ -166,7 +167,10 @@ pub(super) fn explain(error: &PolarsError, action: &str, columns: &[&str]) -> Me
             format!("polars does not know this kind of expression ({kind})")
         }
         text if text.contains("unexpected token '") => {
-            format!("one expression was needed, and nothing after it, found `{}`", between(text, "token '", "'").unwrap_or("?"))
+            format!(
+                "one expression was needed, and nothing after it, found `{}`",
+                between(text, "token '", "'").unwrap_or("?")
+            )
         }
         text => lower_first(text),
     };
@@ -213,7 +217,10 @@ fn no_function(name: &str) -> MetricsError {
         }
     };
     let hint = hint.or_else(|| {
-        Some("round, abs, ln, log2, log10, exp, sqrt, power, least, greatest, coalesce, if, lower, replace, … exist".to_owned())
+        Some(
+            "round, abs, ln, log2, log10, exp, sqrt, power, least, greatest, coalesce, if, lower, replace, … exist"
+                .to_owned(),
+        )
     });
     MetricsError::Query { message: format!("SQL has no function `{name}`"), hint }
 }
@@ -229,9 +236,15 @@ fn hint(message: &str) -> Option<String> {
     const HINTS: [(&str, &str); 10] = [
         ("arguments: `log(", "log(x, base); ln, log2 and log10 need no base"),
         ("BitwiseXor", "SQL says power(x, y), not ^"),
-        ("subquery comparisons", "IN takes a subquery; an aggregate alone is that of the whole column: bits = min(bits)"),
+        (
+            "subquery comparisons",
+            "IN takes a subquery; an aggregate alone is that of the whole column: bits = min(bits)",
+        ),
         ("relation 'self' was not found", "a subquery belongs to a whole query: frame.sql(\"SELECT … FROM self …\")"),
-        ("cannot compare string with numeric", "text is written in single quotes, numbers without: split = 'val' AND step > 9"),
+        (
+            "cannot compare string with numeric",
+            "text is written in single quotes, numbers without: split = 'val' AND step > 9",
+        ),
         ("cannot compare", "values of one kind can be compared; CAST(… AS DOUBLE) turns text into numbers"),
         ("conversion from", "TRY_CAST(… AS DOUBLE) gives null where a text is no number"),
         ("is_in", "the list after IN holds values of the column's own kind"),

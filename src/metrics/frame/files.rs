@@ -3,10 +3,12 @@
 use std::io::{Cursor, Write};
 use std::path::Path;
 
-use polars::prelude::{CsvReadOptions, CsvWriter, ParquetReader, ParquetWriter, SerReader, SerWriter};
+use polars::prelude::{
+    Column, CsvReadOptions, CsvWriter, DataFrame, ParquetReader, ParquetWriter, SerReader, SerWriter,
+};
 
-use super::Frame;
-use crate::metrics::{MetricsError, atomic};
+use super::{Frame, value_of};
+use crate::metrics::{MetricsError, Value, atomic};
 
 impl Frame {
     /// Writes a parquet file, whole or not at all.
@@ -29,13 +31,14 @@ impl Frame {
         ParquetReader::new(Cursor::new(bytes)).finish().map(Self).map_err(MetricsError::frame(decode(path)))
     }
 
-    /// Writes comma-separated values with a header, whole or not at all.
+    /// Writes comma-separated values with a header, whole or not at all; what is neither number, text nor truth value (a
+    /// date, a list) is written as it is shown.
     ///
     /// # Errors
     /// [`MetricsError::Io`] if it cannot be written; a former file then stays whole.
     pub fn write_csv(&self, path: &Path) -> Result<(), MetricsError> {
         let mut bytes = Vec::new();
-        let mut table = self.0.clone();
+        let mut table = self.plain();
         CsvWriter::new(&mut bytes).finish(&mut table).map_err(MetricsError::frame(encode(path)))?;
         save(path, &bytes)
     }
@@ -49,6 +52,25 @@ impl Frame {
         let reader = CsvReadOptions::default().with_has_header(true).with_infer_schema_length(None);
         let reader = reader.into_reader_with_file_handle(Cursor::new(bytes));
         reader.finish().map(Self).map_err(MetricsError::frame(decode(path)))
+    }
+
+    /// The table with text in place of all that is neither number, text nor truth value.
+    fn plain(&self) -> DataFrame {
+        let mut table = self.0.clone();
+        for column in self.0.columns() {
+            let kind = column.dtype();
+            if kind.is_primitive_numeric() || kind.is_bool() || kind.is_string() || kind.is_null() {
+                continue;
+            }
+            let shown = |row| match value_of(&column.get(row).ok()?)? {
+                Value::Text(text) => Some(text),
+                other => other.number().map(|number| number.to_string()),
+            };
+            let texts: Vec<Option<String>> = (0..column.len()).map(shown).collect();
+            // It stands in for a column of its name and length, which cannot fail.
+            drop(table.with_column(Column::new(column.name().clone(), texts)));
+        }
+        table
     }
 }
 

@@ -105,7 +105,8 @@ impl FromStr for Aggregate {
         let names = || Self::ALL.iter().map(|known| known.name());
         Self::ALL.into_iter().find(|known| known.name() == name).ok_or_else(|| {
             let hint = nearest(name, names()).map(|near| format!("did you mean \"{near}\"?"));
-            let hint = hint.unwrap_or_else(|| "or an SQL expression, such as \"max(val_bpb) - min(val_bpb)\"".to_owned());
+            let hint =
+                hint.unwrap_or_else(|| "or an SQL expression, such as \"max(val_bpb) - min(val_bpb)\"".to_owned());
             let known = names().collect::<Vec<_>>().join(", ");
             MetricsError::Query { message: format!("unknown aggregate `{name}`; there are {known}"), hint: Some(hint) }
         })
@@ -304,7 +305,8 @@ impl Frame {
     /// [`MetricsError::NoColumn`], or [`MetricsError::Query`] for the mean of text.
     pub fn aggregate(&self, column: &str, aggregate: Aggregate) -> Result<Option<Value>, MetricsError> {
         let expr = self.aggregated(column, aggregate)?;
-        let answer = self.run(self.0.clone().lazy().select([expr.alias(column)]), || format!("aggregate `{column}`"))?;
+        let answer =
+            self.run(self.0.clone().lazy().select([expr.alias(column)]), || format!("aggregate `{column}`"))?;
         let found = answer.0.column(column).ok().and_then(|column| value_of(&column.get(0).ok()?));
         match (aggregate, found) {
             (Aggregate::Ci95, Some(Value::Real(std))) => {

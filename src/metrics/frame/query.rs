@@ -1,7 +1,9 @@
 //! Questions in SQL: conditions, expressions, whole queries.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
+use polars::error::set_warning_function;
 use polars::prelude::{Column, DataFrame, DataType, Expr, IntoLazy, LazyFrame, Schema, SortMultipleOptions, all};
 use polars::sql::{SQLContext, sql_expr};
 
@@ -85,9 +87,6 @@ impl Frame {
     /// # Errors
     /// As [`Frame::filter`].
     pub fn select(&self, items: &[&str]) -> Result<Self, MetricsError> {
-        if items.iter().all(|item| self.has(item)) && !items.is_empty() {
-            return self.0.select(items.iter().copied()).map(Self).map_err(MetricsError::frame("select columns"));
-        }
         let exprs = self.expressions(items)?;
         if exprs.is_empty() {
             return Err(MetricsError::Query { message: "no columns to select".into(), hint: None });
@@ -195,7 +194,8 @@ impl Frame {
     pub(super) fn names_of(&self, exprs: &[Expr]) -> Result<Vec<String>, MetricsError> {
         let mut names: Vec<String> = Vec::new();
         for expr in exprs.iter().filter(|expr| !matches!(expr, Expr::Selector(_))) {
-            let field = expr.to_field(self.schema()).map_err(|error| explain(&error, "read the SQL", &self.columns()))?;
+            let field =
+                expr.to_field(self.schema()).map_err(|error| explain(&error, "read the SQL", &self.columns()))?;
             if names.iter().any(|name| *name == field.name.as_str()) {
                 return Err(twice(&field.name));
             }
@@ -242,7 +242,10 @@ impl Frame {
 /// Parses an SQL expression.
 fn parse(text: &str, columns: &[&str]) -> Result<Expr, MetricsError> {
     if text.trim().is_empty() {
-        return Err(MetricsError::Query { message: "an SQL expression was needed, but the text is empty".into(), hint: None });
+        return Err(MetricsError::Query {
+            message: "an SQL expression was needed, but the text is empty".into(),
+            hint: None,
+        });
     }
     let rewritten = Rewritten::of(text);
     let action = || format!("read the SQL `{}`", shorten(text));
@@ -270,6 +273,9 @@ fn syntax(text: &str, rewritten: &Rewritten, prefix: &str) -> Option<MetricsErro
 
 /// Runs polars; where it panics (its SQL does on some nonsense, such as `greatest()`), that is an error too.
 pub(super) fn guarded<T>(action: &impl Fn() -> String, work: impl FnOnce() -> T) -> Result<T, MetricsError> {
+    // Polars would print advice to whoever calls it from Rust: nobody here wrote that call.
+    static SILENCED: Once = Once::new();
+    SILENCED.call_once(|| set_warning_function(|_, _| {}));
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let told = panic.downcast_ref::<String>().map(String::as_str);
         let told = told.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why");
@@ -281,7 +287,8 @@ pub(super) fn guarded<T>(action: &impl Fn() -> String, work: impl FnOnce() -> T)
 
 /// A query names a table that is not there.
 fn no_table(message: &str, names: &[&str]) -> Option<MetricsError> {
-    let name = between(message, "no table or alias named '", "'").or_else(|| between(message, "relation '", "' was not"))?;
+    let name =
+        between(message, "no table or alias named '", "'").or_else(|| between(message, "relation '", "' was not"))?;
     let name = name.trim_matches('"');
     let meant = nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
     let hint = meant.unwrap_or_else(|| {

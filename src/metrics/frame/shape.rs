@@ -5,8 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use polars::prelude::{
-    AnyValue, Column, DataFrame, DataType, Expr, IdxCa, IdxSize, JoinArgs, JoinType, MaintainOrderJoin, NewChunkedArray,
-    UniqueKeepStrategy,
+    AnyValue, Column, DataFrame, DataType, Expr, IdxCa, IdxSize, JoinArgs, JoinType, MaintainOrderJoin,
+    NewChunkedArray, UniqueKeepStrategy,
 };
 use serde::{Deserialize, Serialize};
 
@@ -211,9 +211,9 @@ impl Frame {
         }
         let keys = |names: Vec<&str>| names.into_iter().map(|name| Expr::Column(name.into())).collect::<Vec<_>>();
         let (kind, order) = how.kind();
-        let arguments = JoinArgs::new(kind).with_suffix(Some(SUFFIX.into())).with_coalesce(
-            polars::prelude::JoinCoalesce::CoalesceColumns,
-        );
+        let arguments = JoinArgs::new(kind)
+            .with_suffix(Some(SUFFIX.into()))
+            .with_coalesce(polars::prelude::JoinCoalesce::CoalesceColumns);
         let arguments = JoinArgs { maintain_order: order, ..arguments };
         let (ours, theirs) = (on.iter().map(|pair| pair.0).collect(), on.iter().map(|pair| pair.1).collect());
         let query = left.lazy().join(right.lazy(), keys(ours), keys(theirs), arguments);
@@ -229,7 +229,8 @@ impl Frame {
         if hint.is_none() && other.has(name) {
             hint = Some("columns of different names are joined with #{ left_name: \"right_name\" }".to_owned());
         }
-        let message = format!("no column `{name}` in the {side} frame of the join, which has {}", self.columns().join(", "));
+        let message =
+            format!("no column `{name}` in the {side} frame of the join, which has {}", self.columns().join(", "));
         Err(MetricsError::Query { message, hint })
     }
 
@@ -246,7 +247,9 @@ impl Frame {
         let aggregations: Vec<Aggregation> = config
             .values
             .iter()
-            .map(|value| Aggregation::of(value, config.aggregate.unwrap_or(Aggregate::First)).named(format!("{CELL}{value}")))
+            .map(|value| {
+                Aggregation::of(value, config.aggregate.unwrap_or(Aggregate::First)).named(format!("{CELL}{value}"))
+            })
             .chain([Aggregation::sql(CELLS, "count(*)")])
             .collect();
         let long = self.group_by(&keys)?.agg(&aggregations)?;
@@ -283,6 +286,7 @@ impl Frame {
     }
 
     /// The places where each combination of values first appears, and for each row the number of its combination.
+    #[expect(clippy::mutable_key_type, reason = "what can change inside a cell is a cache, which is not hashed")]
     fn distinct(&self, names: &Names) -> Result<(Vec<usize>, Vec<usize>), MetricsError> {
         let columns = names.iter().map(|name| self.0.column(name).map_err(MetricsError::frame("pivot")));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
@@ -304,7 +308,8 @@ impl Frame {
     fn taken(&self, names: &Names, rows: &[usize]) -> Result<Vec<Column>, MetricsError> {
         let rows: Vec<Option<IdxSize>> = rows.iter().map(|row| IdxSize::try_from(*row).ok()).collect();
         let rows = IdxCa::from_slice_options("".into(), &rows);
-        let take = |name| self.0.column(name).and_then(|column| column.take(&rows)).map_err(MetricsError::frame("pivot"));
+        let take =
+            |name| self.0.column(name).and_then(|column| column.take(&rows)).map_err(MetricsError::frame("pivot"));
         names.iter().map(take).collect()
     }
 
@@ -381,7 +386,9 @@ impl Frame {
                                 describe(name, at),
                                 Sort::of(column.dtype()).word()
                             ),
-                            hint: Some("one column holds one kind; with_column(name, \"CAST(… AS …)\") changes it".into()),
+                            hint: Some(
+                                "one column holds one kind; with_column(name, \"CAST(… AS …)\") changes it".into(),
+                            ),
                         })?;
                         let first = *first;
                         kinds.insert(name, (first, wider));
@@ -398,7 +405,8 @@ impl Frame {
                     Err(_) => Ok(Column::full_null((*name).into(), one.height(), kind)),
                 }
             };
-            let columns = names.iter().map(column).collect::<Result<Vec<_>, _>>().map_err(MetricsError::frame("concatenate"))?;
+            let columns =
+                names.iter().map(column).collect::<Result<Vec<_>, _>>().map_err(MetricsError::frame("concatenate"))?;
             let part = frame(one.height(), columns, "concatenate")?.0;
             match &mut whole {
                 None => whole = Some(part),

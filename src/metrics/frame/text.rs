@@ -137,7 +137,8 @@ impl Rewritten {
 
     /// The byte of the original at `line` and `column` (from 1, in characters) of the rewritten text.
     pub(super) fn original(&self, line: usize, column: usize) -> usize {
-        let before: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(|l| l.chars().count()).sum();
+        let before: usize =
+            self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(|l| l.chars().count()).sum();
         self.origin.get(before + column.saturating_sub(1)).copied().unwrap_or(self.length)
     }
 }
@@ -205,7 +206,8 @@ mod tests {
 
     #[test]
     fn the_words_of_sql_are_sql_again() {
-        for sql in ["a >= 1e-3 AND b = 'it''s, (' -- end", "\"x y\" /* , */ + .5e+2", "näme(1.e)", "'open", "1e", "a--"] {
+        for sql in ["a >= 1e-3 AND b = 'it''s, (' -- end", "\"x y\" /* , */ + .5e+2", "näme(1.e)", "'open", "1e", "a--"]
+        {
             assert_eq!(tokens(sql).iter().map(|token| token.text).collect::<String>(), sql);
         }
     }

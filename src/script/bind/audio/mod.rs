@@ -11,8 +11,8 @@ use std::rc::Rc;
 
 use rhai::Engine;
 
-pub use corpus::{CorpusValue, describe, open};
 pub(super) use corpus::plural;
+pub use corpus::{CorpusValue, describe, open};
 pub(crate) use sound::Sound;
 pub(super) use sounds::{Sounding, register_methods, wav_format};
 

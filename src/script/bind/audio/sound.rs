@@ -7,8 +7,8 @@ use rhai::Dynamic;
 
 use super::options::{DecodeConfig, ReadConfig, SpectrumConfig, TokenConfig, quantizer};
 use crate::audio::{
-    Player, SampleFormat, amplitude_db, decode_until, faded, load_mono_until, mean_spectrum, mix_down, peak, resample_until,
-    rms, scaled, write_channels,
+    Player, SampleFormat, amplitude_db, decode_until, faded, load_mono_until, mean_spectrum, mix_down, peak,
+    resample_until, rms, scaled, write_channels,
 };
 use crate::interrupt::Interrupt;
 use crate::metrics::Frame;

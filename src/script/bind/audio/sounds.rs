@@ -170,13 +170,17 @@ fn tokens(sound: &Sound, config: &TokenConfig) -> Array {
 fn from_tokens(tokens: &Array, config: &DecodeConfig) -> Result<Sound, Fault> {
     let levels = 1_i64 << config.bits;
     let token = |(at, found): (usize, &Dynamic)| {
-        let token = found.as_int().map_err(|kind| {
-            Fault::new(format!("token {at} is {}, but must be an integer", a_type(kind)))
-        })?;
+        let token = found
+            .as_int()
+            .map_err(|kind| Fault::new(format!("token {at} is {}, but must be an integer", a_type(kind))))?;
         match u16::try_from(token) {
             Ok(token) if i64::from(token) < levels => Ok(token),
-            _ => Err(Fault::new(format!("token {at} is {token}, but {} bits have the levels 0 to {}", config.bits, levels - 1))
-                .with_hint("bits: 16 has the most levels")),
+            _ => Err(Fault::new(format!(
+                "token {at} is {token}, but {} bits have the levels 0 to {}",
+                config.bits,
+                levels - 1
+            ))
+            .with_hint("bits: 16 has the most levels")),
         }
     };
     if tokens.is_empty() {
@@ -196,8 +200,10 @@ fn tone(hz: &Dynamic, seconds: &Dynamic, rate: i64) -> Result<Sound, Fault> {
     let (samples, rate) = length(seconds, rate)?;
     let highest = f64::from(rate) / 2.0;
     if !(hz > 0.0 && hz < highest) {
-        return Err(Fault::new(format!("a tone of {hz} Hz was asked for, but {rate} samples a second hold 0 to {highest} Hz"))
-            .with_hint("a higher sample rate holds higher tones: tone(hz, seconds, rate)"));
+        return Err(Fault::new(format!(
+            "a tone of {hz} Hz was asked for, but {rate} samples a second hold 0 to {highest} Hz"
+        ))
+        .with_hint("a higher sample rate holds higher tones: tone(hz, seconds, rate)"));
     }
     Ok(Sound::mono(format!("{hz} Hz"), sine(hz, TONE, samples, rate), rate))
 }
@@ -211,8 +217,10 @@ fn length(seconds: &Dynamic, rate: i64) -> Result<(usize, u32), Fault> {
     }
     let samples = samples_in(seconds, rate);
     if samples == 0 || samples > LONGEST {
-        return Err(Fault::new(format!("a sound of {seconds} s was asked for, but it must be longer than 0, and not endless"))
-            .with_hint(too_long()));
+        return Err(Fault::new(format!(
+            "a sound of {seconds} s was asked for, but it must be longer than 0, and not endless"
+        ))
+        .with_hint(too_long()));
     }
     Ok((samples, rate))
 }

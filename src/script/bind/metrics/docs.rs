@@ -131,7 +131,9 @@ pub(super) const DOCS: &[Doc] = &[
         "frame.select([column | expression, …]) -> Frame",
         "Only these columns, in this order; each is a name or an SQL expression, as in `with_column`. A text is taken as a \
          list with commas; * stands for all columns.",
-        runs!("print(runs.select([\"d_state\", \"bits / 8 AS share\"]));\nprint(runs.select(\"d_state, round(bits) AS about\"));"),
+        runs!(
+            "print(runs.select([\"d_state\", \"bits / 8 AS share\"]));\nprint(runs.select(\"d_state, round(bits) AS about\"));"
+        ),
     ),
     doc(
         "Frame",

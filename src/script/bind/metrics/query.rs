@@ -84,7 +84,9 @@ fn with_column(context: &Context, frame: FrameValue, name: String, what: &Dynami
             .with_hint("an SQL expression, or an array of numbers, texts or bools")
     };
     let values: Vec<Option<Value>> = match what.as_array_ref() {
-        Ok(array) => array.iter().map(cell).collect::<Result<_, _>>().map_err(|found| wrong(format!("an array with {found}")))?,
+        Ok(array) => {
+            array.iter().map(cell).collect::<Result<_, _>>().map_err(|found| wrong(format!("an array with {found}")))?
+        }
         Err(_) => vec![cell(what).map_err(wrong)?; frame.height()],
     };
     Ok(frame.with_values(&name, &values).map_err(Fault::from)?)
@@ -118,7 +120,9 @@ fn sql(context: &Context, frame: FrameValue, query: String, tables: &Map) -> Out
         let name = format!("{name}");
         match value.clone().try_cast::<FrameValue>() {
             Some(frame) => Ok((name, frame)),
-            None => Err(Fault::new(format!("the table `{name}` is {}, but must be a Frame", a_type(value.type_name())))),
+            None => {
+                Err(Fault::new(format!("the table `{name}` is {}, but must be a Frame", a_type(value.type_name()))))
+            }
         }
     };
     let tables: Vec<(String, FrameValue)> = tables.iter().map(table).collect::<Result<_, Fault>>()?;
@@ -133,8 +137,9 @@ fn aggregations(groups: &Groups, wanted: &Dynamic) -> Result<Vec<Aggregation>, F
     let Ok(map) = wanted.as_map_ref() else {
         if wanted.as_immutable_string_ref().is_err() && wanted.as_array_ref().is_err() {
             let found = a_type(wanted.type_name());
-            return Err(Fault::new(format!("aggregates are {found}, but must be a map"))
-                .with_hint("agg(#{ val_bpb: \"mean\" }), or an array of SQL expressions: agg([\"mean(val_bpb) AS bits\"])"));
+            return Err(Fault::new(format!("aggregates are {found}, but must be a map")).with_hint(
+                "agg(#{ val_bpb: \"mean\" }), or an array of SQL expressions: agg([\"mean(val_bpb) AS bits\"])",
+            ));
         }
         let items = names(wanted, "the list of aggregates")?;
         return Ok(groups.aggregations(&borrowed(&items))?);
@@ -149,8 +154,11 @@ fn aggregations(groups: &Groups, wanted: &Dynamic) -> Result<Vec<Aggregation>, F
                 all.push(one.named(format!("{name}_{}", text.trim())));
             }
         } else {
-            return Err(Fault::new(format!("the aggregate of `{name}` is {}, but must be a text", a_type(what.type_name())))
-                .with_hint("an aggregate's name such as \"mean\", an array of them, or an SQL expression"));
+            return Err(Fault::new(format!(
+                "the aggregate of `{name}` is {}, but must be a text",
+                a_type(what.type_name())
+            ))
+            .with_hint("an aggregate's name such as \"mean\", an array of them, or an SQL expression"));
         }
     }
     Ok(all)

@@ -51,9 +51,8 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
 /// The rows as maps.
 fn maps(frame: FrameValue) -> impl Iterator<Item = Map> {
     let names: Vec<String> = frame.columns().into_iter().map(str::to_owned).collect();
-    (0..frame.height()).map(move |at| {
-        names.iter().map(|name| (name.as_str().into(), dynamic(frame.get(name, at)))).collect()
-    })
+    (0..frame.height())
+        .map(move |at| names.iter().map(|name| (name.as_str().into(), dynamic(frame.get(name, at)))).collect())
 }
 
 fn column(frame: &FrameValue, name: &str) -> Result<Array, Fault> {
