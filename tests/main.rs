@@ -2,6 +2,8 @@
 
 mod audio_corpus;
 mod audio_decode;
+mod audio_edit;
+mod audio_play;
 mod audio_quantize;
 mod audio_resample;
 mod audio_spectra;
@@ -17,6 +19,7 @@ mod repl;
 mod rooms;
 mod script;
 mod script_fixture;
+mod script_frames;
 mod setup;
 mod support;
 mod train_optim;

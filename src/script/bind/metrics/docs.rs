@@ -75,7 +75,8 @@ pub(super) const DOCS: &[Doc] = &[
         "Frame",
         "column",
         "frame.column(name) -> array",
-        "The values of a column; () where there is none. `frame[\"name\"]` is the same.",
+        "The values of a column; () where there is none. `frame[\"name\"]` is the same, and so is `frame.name` where no property \
+         or method is called so.",
         runs!("print(runs.column(\"bits\"));\nprint(runs[\"bits\"][0]);"),
     ),
     doc(

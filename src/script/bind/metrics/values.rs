@@ -4,10 +4,12 @@ use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, Map, Module};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, Module, Position};
 
 use super::FrameValue;
+use super::docs::DOCS;
 use crate::metrics::{Frame, Value};
+use crate::options::nearest;
 use crate::script::bind::{Outcome, texts};
 use crate::script::context::{Context, interrupted};
 use crate::script::convert::a_type;
@@ -26,7 +28,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
             frame.columns().into_iter().map(|name| name.to_owned().into()).collect()
         })
         .register_fn("column", |frame: &mut FrameValue, name: &str| -> Outcome<Array> { Ok(column(frame, name)?) })
-        .register_indexer_get(|frame: &mut FrameValue, name: &str| -> Outcome<Array> { Ok(column(frame, name)?) })
+        .register_indexer_get(|frame: &mut FrameValue, name: &str| -> Outcome<Array> { named(frame, name) })
         .register_fn("row", |frame: &mut FrameValue, at: i64| -> Outcome<Map> { Ok(row(frame, at)?) })
         .register_indexer_get(|frame: &mut FrameValue, at: i64| -> Outcome<Map> { Ok(row(frame, at)?) });
     let shared = Rc::clone(context);
@@ -53,6 +55,19 @@ fn maps(frame: FrameValue) -> impl Iterator<Item = Map> {
     let names: Vec<String> = frame.columns().into_iter().map(str::to_owned).collect();
     (0..frame.height())
         .map(move |at| names.iter().map(|name| (name.as_str().into(), dynamic(frame.get(name, at)))).collect())
+}
+
+/// The column of `frame["name"]`, which Rhai also asks for when `frame.name` is no property.
+fn named(frame: &FrameValue, name: &str) -> Outcome<Array> {
+    let columns = frame.columns();
+    let members = || DOCS.iter().filter(|doc| doc.of == "Frame").map(|doc| doc.name);
+    let is_member = members().any(|member| member == name) || nearest(name, members()).is_some();
+    if !columns.contains(&name) && nearest(name, columns).is_none() && is_member {
+        // Rhai's own error about a property then stands, which names the method that was meant.
+        let what = format!("Frame by \"{name}\", which is none of its columns");
+        return Err(EvalAltResult::ErrorIndexingType(what, Position::NONE).into());
+    }
+    Ok(column(frame, name)?)
 }
 
 fn column(frame: &FrameValue, name: &str) -> Result<Array, Fault> {
