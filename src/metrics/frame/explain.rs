@@ -162,6 +162,9 @@ pub(super) fn explain(error: &PolarsError, action: &str, columns: &[&str]) -> Me
             let number = text.trim_start_matches("cannot parse literal: ").trim_matches('"');
             format!("the number {number} does not fit into 64 bits")
         }
+        text if text.starts_with("operator PGOverlap") => "SQL has no operator `&&`".to_owned(),
+        text if text.starts_with("operator BitwiseXor") => "SQL has no operator `^`".to_owned(),
+        text if text.starts_with("cannot compare string with numeric") => "text is compared with a number".to_owned(),
         text if text.ends_with("is not currently supported") && text.chars().count() > LONGEST => {
             let kind = text.split_whitespace().nth(1).unwrap_or("this");
             format!("polars does not know this kind of expression ({kind})")

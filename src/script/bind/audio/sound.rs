@@ -29,8 +29,9 @@ pub(crate) struct Sound {
     pub(crate) sample_rate: u32,
 }
 
-/// The longest sound that a script may make out of nothing or by joining, in samples of a channel: a day at 16 kHz.
-pub(super) const LONGEST: usize = 24 * 3600 * 16_000;
+/// The longest sound that a script may make out of nothing or by joining, in samples of a channel: four hours at 16 kHz,
+/// which the loops over samples go through in about a second.
+pub(super) const LONGEST: usize = 4 * 3600 * 16_000;
 
 /// A name of joined sounds that is longer than this is cut.
 const LONGEST_NAME: usize = 40;

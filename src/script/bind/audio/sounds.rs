@@ -11,7 +11,7 @@ use crate::audio::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SampleFormat, sine};
 use crate::metrics::Frame;
 use crate::options::OptionError;
 use crate::script::bind::generate::TakeValue;
-use crate::script::bind::{Outcome, real};
+use crate::script::bind::{Outcome, fits_array, real};
 use crate::script::context::Context;
 use crate::script::convert::{self, a_type};
 use crate::script::fault::Fault;
@@ -41,7 +41,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
         .register_fn("save", |sound: &mut Sound, path: &str, format: &str| -> Outcome<String> {
             Ok(save(sound, path, wav_format(format)?)?)
         })
-        .register_fn("tokens", |sound: &mut Sound| tokens(sound, &TokenConfig::default()))
+        .register_fn("tokens", |sound: &mut Sound| -> Outcome<Array> { Ok(tokens(sound, &TokenConfig::default())?) })
         .register_fn("to_string", |sound: &mut Sound| sound.describe())
         .register_fn("to_debug", |sound: &mut Sound| sound.describe());
     register_methods::<Sound>(engine, context);
@@ -97,8 +97,10 @@ pub(in crate::script::bind) fn register_methods<S: Sounding>(engine: &mut Engine
         .register_get("peak", |value: &mut S| f64::from(value.as_sound().peak()))
         .register_get("peak_db", |value: &mut S| value.as_sound().peak_db())
         .register_get("rms", |value: &mut S| value.as_sound().rms())
-        .register_get("samples", |value: &mut S| -> Array {
-            value.as_sound().samples.iter().map(|&sample| Dynamic::from(f64::from(sample))).collect()
+        .register_get("samples", |value: &mut S| -> Outcome<Array> {
+            let sound = value.as_sound();
+            fits_array(sound.samples.len(), "the sound")?;
+            Ok(sound.samples.iter().map(|&sample| Dynamic::from(f64::from(sample))).collect())
         })
         .register_fn("mono", |value: &mut S| value.as_sound().mixed())
         .register_fn("slice", |value: &mut S, from: Dynamic| -> Outcome<Sound> {
@@ -119,7 +121,7 @@ pub(in crate::script::bind) fn register_methods<S: Sounding>(engine: &mut Engine
             Ok(value.as_sound().normalised(real(&peak, "the peak")?)?)
         })
         .register_fn("tokens", |value: &mut S, options: Map| -> Outcome<Array> {
-            Ok(tokens(&value.as_sound(), &convert::options(&options)?))
+            Ok(tokens(&value.as_sound(), &convert::options(&options)?)?)
         });
     long_methods::<S>(engine, context);
     register_gain::<S>(engine);
@@ -163,8 +165,9 @@ fn register_gain<S: Sounding>(engine: &mut Engine) {
         });
 }
 
-fn tokens(sound: &Sound, config: &TokenConfig) -> Array {
-    sound.tokens(config).into_iter().map(|token| Dynamic::from(i64::from(token))).collect()
+fn tokens(sound: &Sound, config: &TokenConfig) -> Result<Array, Fault> {
+    fits_array(sound.len(), "the sound")?;
+    Ok(sound.tokens(config).into_iter().map(|token| Dynamic::from(i64::from(token))).collect())
 }
 
 fn from_tokens(tokens: &Array, config: &DecodeConfig) -> Result<Sound, Fault> {

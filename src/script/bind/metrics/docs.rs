@@ -195,7 +195,7 @@ pub(super) const DOCS: &[Doc] = &[
         "A row for each group, in the order in which they first appear: \"mean\", \"std\", \"min\", \"max\", \"sum\", \
          \"median\", \"count\" (of values that are not null), \"first\", \"last\", \"ci95\" (half the width of the 95 % \
          interval of the mean by Student's t; null for a single value), an array of them (columns `bits_mean`, …), or an \
-         SQL expression. `agg([\"mean(bits) AS bits\", …])` takes expressions in their order.",
+         SQL expression. The columns of a map come sorted by name; `agg([\"mean(bits) AS bits\", …])` takes expressions in their order.",
         runs!(
             "print(runs.group_by(\"d_state\").agg(#{ bits: [\"mean\", \"ci95\", \"count\"], gap: \"max(bits) - min(bits)\" }));"
         ),

@@ -23,7 +23,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
     });
     let shared = Rc::clone(context);
     engine.register_fn("unique", move |frame: FrameValue, by: Dynamic| -> Outcome<FrameValue> {
-        let by = names(&by, "the list of columns")?;
+        let by = columns(&frame, &by)?;
         patiently(&shared, move || frame.unique(&borrowed(&by)))
     });
     let shared = Rc::clone(context);
@@ -55,15 +55,28 @@ fn parts(engine: &mut Engine) {
         .register_fn("slice", |frame: &mut FrameValue, from: i64, rows: i64| -> Outcome<FrameValue> {
             Ok(frame.slice(start(frame, from), count(rows, "the number of rows")?))
         })
-        .register_fn("drop", |frame: &mut FrameValue, columns: Dynamic| -> Outcome<FrameValue> {
-            let columns = names(&columns, "the list of columns")?;
-            Ok(frame.drop(&borrowed(&columns)).map_err(Fault::from)?)
+        .register_fn("drop", |frame: &mut FrameValue, names: Dynamic| -> Outcome<FrameValue> {
+            let names = columns(frame, &names)?;
+            Ok(frame.drop(&borrowed(&names)).map_err(Fault::from)?)
         })
         .register_fn("rename", |frame: &mut FrameValue, columns: Map| -> Outcome<FrameValue> {
             let pairs = pairs(&columns, "the new name of")?;
             let pairs: Vec<(&str, &str)> = pairs.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
             Ok(frame.rename(&pairs).map_err(Fault::from)?)
         });
+}
+
+/// Names of columns: an array of them, or a text, which may be a list with commas.
+fn columns(frame: &FrameValue, found: &Dynamic) -> Result<Vec<String>, Fault> {
+    let names = names(found, "the list of columns")?;
+    let known = frame.columns();
+    let parts = |name: String| {
+        if known.contains(&name.as_str()) {
+            return vec![name];
+        }
+        name.split(',').map(|part| part.trim().to_owned()).collect()
+    };
+    Ok(names.into_iter().flat_map(parts).collect())
 }
 
 /// A first row; below zero counted from the end.

@@ -10,7 +10,7 @@ use super::FrameValue;
 use super::docs::DOCS;
 use crate::metrics::{Frame, Value};
 use crate::options::nearest;
-use crate::script::bind::{Outcome, texts};
+use crate::script::bind::{Outcome, fits_array, texts};
 use crate::script::context::{Context, interrupted};
 use crate::script::convert::a_type;
 use crate::script::fault::Fault;
@@ -33,6 +33,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
         .register_indexer_get(|frame: &mut FrameValue, at: i64| -> Outcome<Map> { Ok(row(frame, at)?) });
     let shared = Rc::clone(context);
     engine.register_fn("rows", move |frame: &mut FrameValue| -> Outcome<Array> {
+        fits_array(frame.height(), "the frame")?;
         let mut rows = Array::with_capacity(frame.height());
         for (at, map) in maps(frame.clone()).enumerate() {
             if at % ROWS_AT_ONCE == 0 && shared.interrupt.is_set() {
@@ -71,6 +72,7 @@ fn named(frame: &FrameValue, name: &str) -> Outcome<Array> {
 }
 
 fn column(frame: &FrameValue, name: &str) -> Result<Array, Fault> {
+    fits_array(frame.height(), &format!("`{name}`"))?;
     Ok(frame.values(name)?.map(dynamic).collect())
 }
 
