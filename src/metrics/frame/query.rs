@@ -10,7 +10,7 @@ use polars::sql::{SQLContext, sql_expr};
 use super::check::{Sort, check, named, sort};
 use super::explain::{Sql, between, explain, other_language, shorten};
 use super::group::twice;
-use super::text::{Kind, Rewritten, order_item, split_list, tokens};
+use super::text::{Kind, Rewritten, call_of_nothing, order_item, split_list, tokens};
 use super::{Frame, column_of};
 use crate::metrics::{MetricsError, Value};
 use crate::options::nearest;
@@ -146,6 +146,7 @@ impl Frame {
                 hint: Some("SELECT d_state, min(val_bpb) AS best FROM self GROUP BY d_state ORDER BY best".into()),
             });
         }
+        something_in_calls(query)?;
         let rewritten = Rewritten::of(query);
         let mut context = SQLContext::new();
         context.register(SELF, self.lazy());
@@ -247,6 +248,7 @@ fn parse(text: &str, columns: &[&str]) -> Result<Expr, MetricsError> {
             hint: None,
         });
     }
+    something_in_calls(text)?;
     let rewritten = Rewritten::of(text);
     let action = || format!("read the SQL `{}`", shorten(text));
     let error = match guarded(&action, || sql_expr(&rewritten.text))? {
@@ -263,6 +265,15 @@ fn parse(text: &str, columns: &[&str]) -> Result<Expr, MetricsError> {
     Err(syntax(text, &rewritten, "SELECT ").unwrap_or_else(|| explain(&error, &action(), columns)))
 }
 
+fn something_in_calls(sql: &str) -> Result<(), MetricsError> {
+    call_of_nothing(sql).map_or(Ok(()), |name| {
+        Err(MetricsError::Query {
+            message: format!("`{name}` needs values to compare, but was given none"),
+            hint: Some(format!("{name}(a, b)")),
+        })
+    })
+}
+
 /// What the parser says about `text` as the rest of a query that begins with `prefix`: unlike polars it says where.
 fn syntax(text: &str, rewritten: &Rewritten, prefix: &str) -> Option<MetricsError> {
     let query = format!("{prefix}{}", rewritten.text);
@@ -271,7 +282,7 @@ fn syntax(text: &str, rewritten: &Rewritten, prefix: &str) -> Option<MetricsErro
     complaint.starts_with("sql parser error").then(|| sql.explain(&complaint))
 }
 
-/// Runs polars; where it panics (its SQL does on some nonsense, such as `greatest()`), that is an error too.
+/// Runs polars; where it panics (it does on some nonsense, such as `- [ ]`), that is an error too.
 pub(super) fn guarded<T>(action: &impl Fn() -> String, work: impl FnOnce() -> T) -> Result<T, MetricsError> {
     // Polars would print advice to whoever calls it from Rust: nobody here wrote that call.
     static SILENCED: Once = Once::new();

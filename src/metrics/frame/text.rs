@@ -148,6 +148,16 @@ fn is_called(rest: &[Token<'_>]) -> bool {
     rest.iter().find(|token| token.kind != Kind::Space).is_some_and(|token| token.text == "(")
 }
 
+/// A call of `greatest` or `least` without arguments, which polars cannot survive.
+pub(super) fn call_of_nothing(sql: &str) -> Option<&str> {
+    let words: Vec<Token<'_>> = tokens(sql).into_iter().filter(|token| token.kind != Kind::Space).collect();
+    let found = words.windows(3).find(|three| {
+        let is_known = ["greatest", "least"].iter().any(|name| name.eq_ignore_ascii_case(three[0].text));
+        is_known && three[1].text == "(" && three[2].text == ")"
+    });
+    found.map(|three| three[0].text)
+}
+
 /// A list cut at the commas that lie in no bracket, without the blanks around its parts.
 pub(super) fn split_list(sql: &str) -> Vec<&str> {
     let (mut parts, mut depth, mut from) = (Vec::new(), 0_usize, 0);
