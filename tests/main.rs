@@ -2,6 +2,8 @@
 
 mod audio_corpus;
 mod audio_decode;
+mod audio_edit;
+mod audio_play;
 mod audio_quantize;
 mod audio_resample;
 mod audio_spectra;
@@ -12,11 +14,13 @@ mod generate;
 mod golden_model;
 mod golden_ssm;
 mod metrics;
+mod metrics_query;
 mod plot;
 mod repl;
 mod rooms;
 mod script;
 mod script_fixture;
+mod script_frames;
 mod setup;
 mod support;
 mod train_optim;

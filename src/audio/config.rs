@@ -22,25 +22,27 @@ pub enum OnError {
 crate::options! {
     /// A folder of audio, cut into windows of tokens for training.
     pub struct CorpusConfig for "corpus" {
-        /// The folder with the audio files (WAV, FLAC); its subfolders are searched too, hidden files are not.
+        /// The folder with the audio files (WAV, FLAC); its subfolders are searched too, hidden files are not. [; a path]
         from: PathBuf = PathBuf::from("data"),
-        /// Samples a second after resampling, in Hz: 1000 to 768000.
+        /// Samples a second after resampling. [Hz; 1000 to 768000]
         sample_rate: u32 = 16_000,
-        /// How samples become tokens: "mu-law" or "linear".
+        /// How samples become tokens: on a logarithmic curve, or in equal steps. [; "mu-law", "linear"]
         quantization: Quantization = Quantization::MuLaw,
-        /// Bits of a token: 1 to 16; a model predicts 2^bits levels.
+        /// Bits of a token; a model predicts 2^bits levels. [bits; 1 to 16]
         bits: u8 = 8,
-        /// What counts as full scale: "min-max" of each window, "peak" of each file, or "full-scale" (samples as they are).
+        /// What counts as full scale: the least and the largest sample of each window, the largest magnitude of each file, or
+        /// ±1 (samples as they are). [; "min-max", "peak", "full-scale"]
         scaling: Scaling = Scaling::MinMax,
-        /// Tokens in a window, at least 1.
+        /// Tokens in a window. [tokens; at least 1]
         window: usize = 8192,
-        /// Whether the end of a file that does not fill a window is dropped (true) or kept as a short window.
+        /// Whether the end of a file that does not fill a window is dropped, or kept as a short window. [; true, false]
         drop_last: bool = true,
-        /// Share of the files, in natural order, used for training: above 0, below 1; the rest is half validation, half test.
+        /// Share of the files, in natural order, used for training; the rest is half validation, half test. [fraction;
+        /// above 0 to below 1]
         train_fraction: f64 = 0.88,
-        /// What to do with a file that cannot be used: "refuse" the corpus, or "skip" the file with a warning.
+        /// What to do with a file that cannot be used: refuse the corpus, or skip the file with a warning. [; "refuse", "skip"]
         on_error: OnError = OnError::Refuse,
-        /// The folder for cached tokens; by default `.cache` inside `from`.
+        /// The folder for cached tokens; () is `.cache` inside `from`. [; a path]
         cache: Option<PathBuf> = None,
     }
     ; validate = validate

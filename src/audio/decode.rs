@@ -51,8 +51,16 @@ pub struct Clip {
 /// or holds a sample that is NaN or infinite. Silence is only a warning, and so is a WAV header whose length was never
 /// filled in (as programs leave it that write into a pipe): everything present is read.
 pub fn decode(path: &Path) -> Result<Decoded, AudioError> {
+    decode_until(path, &Interrupt::default())
+}
+
+/// [`decode`], stopping with [`AudioError::Interrupted`] when asked.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_until(path: &Path, interrupt: &Interrupt) -> Result<Decoded, AudioError> {
     let mut channels: Vec<Vec<f32>> = Vec::new();
-    let stream = stream(path, &Interrupt::default(), &mut |count, block| {
+    let stream = stream(path, interrupt, &mut |count, block| {
         channels.resize(count.max(channels.len()), Vec::new());
         for frame in block.chunks_exact(count) {
             for (channel, &sample) in channels.iter_mut().zip(frame) {
@@ -69,7 +77,15 @@ pub fn decode(path: &Path) -> Result<Decoded, AudioError> {
 /// # Errors
 /// As [`decode`]; [`AudioError::Rate`] for a `sample_rate` outside [`MIN_SAMPLE_RATE`] to [`MAX_SAMPLE_RATE`].
 pub fn load_mono(path: &Path, sample_rate: u32) -> Result<Clip, AudioError> {
-    let (samples, notes) = mono_until(path, sample_rate, &Interrupt::default())?;
+    load_mono_until(path, sample_rate, &Interrupt::default())
+}
+
+/// [`load_mono`], stopping with [`AudioError::Interrupted`] when asked.
+///
+/// # Errors
+/// As [`load_mono`].
+pub fn load_mono_until(path: &Path, sample_rate: u32, interrupt: &Interrupt) -> Result<Clip, AudioError> {
+    let (samples, notes) = mono_until(path, sample_rate, interrupt)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Clip { name, samples, sample_rate, warnings: warnings(&path.display().to_string(), &notes) })
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::play::PLAYER_VARIABLE;
 use super::resample::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE};
 use crate::options::OptionError;
 
@@ -68,7 +69,11 @@ pub enum AudioError {
     Write { path: PathBuf, source: io::Error },
     #[error("`{}` was not written: {reason}", .path.display())]
     Unwritable { path: PathBuf, reason: String },
-    #[error("reading audio was interrupted")]
+    #[error("there is no program that plays sound; looked for {looked_for}")]
+    NoPlayer { looked_for: String },
+    #[error("{player} could not play the sound: {reason}")]
+    Player { player: String, reason: String },
+    #[error("reading or playing audio was interrupted")]
     Interrupted,
 }
 
@@ -140,6 +145,13 @@ impl AudioError {
                 None => return None,
             },
             Self::Write { .. } => "check that the folder may be written and the disk has room".into(),
+            Self::NoPlayer { .. } => format!(
+                "install one (Debian: apt install alsa-utils), name another one by {PLAYER_VARIABLE}=\"command\", or write a file: \
+                 sound.save(\"sound.wav\")"
+            ),
+            Self::Player { .. } => format!(
+                "is there a sound device? {PLAYER_VARIABLE}=\"command\" names another player; sound.save(\"sound.wav\") writes a file"
+            ),
             Self::Batch { .. } | Self::Resample { .. } | Self::Unwritable { .. } | Self::Interrupted => return None,
         };
         Some(hint)

@@ -27,12 +27,10 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>, AudioEr
 }
 
 /// [`resample`], stopping with [`AudioError::Interrupted`] when asked.
-pub(super) fn resample_until(
-    samples: &[f32],
-    from: u32,
-    to: u32,
-    interrupt: &Interrupt,
-) -> Result<Vec<f32>, AudioError> {
+///
+/// # Errors
+/// As [`resample`].
+pub fn resample_until(samples: &[f32], from: u32, to: u32, interrupt: &Interrupt) -> Result<Vec<f32>, AudioError> {
     for found in [from, to] {
         if !(MIN_SAMPLE_RATE..=MAX_SAMPLE_RATE).contains(&found) {
             return Err(AudioError::Rate { found });

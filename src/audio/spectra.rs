@@ -1,8 +1,12 @@
 //! The short-time Fourier transform: power over time and frequency.
 
-use realfft::RealFftPlanner;
+use std::sync::Arc;
+
+use realfft::num_complex::Complex;
+use realfft::{RealFftPlanner, RealToComplex};
 
 use super::AudioError;
+use crate::interrupt::Interrupt;
 
 /// How a spectrogram is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,29 +83,99 @@ pub fn stft(samples: &[f32], config: &StftConfig) -> Result<Spectrogram, AudioEr
             return Err(AudioError::Spectrum { needed, found: value.to_string() });
         }
     }
-    let window = hann(fft_size);
-    let sum: f32 = window.iter().sum();
-    let fft = RealFftPlanner::<f32>::new().plan_fft_forward(fft_size);
-    let (mut frame, mut spectrum) = (fft.make_input_vec(), fft.make_output_vec());
-    let (bins, frames) = (spectrum.len(), 1 + samples.len() / hop);
+    let mut analyser = Analyser::new(fft_size);
+    let (bins, frames) = (analyser.bins(), 1 + samples.len() / hop);
     let mut power = Vec::with_capacity(frames * bins);
     for t in 0..frames {
-        for (n, (slot, weight)) in frame.iter_mut().zip(&window).enumerate() {
-            let sample = (t * hop + n).checked_sub(fft_size / 2).and_then(|at| samples.get(at));
-            *slot = sample.map_or(0.0, |sample| sample * weight);
+        let sample = |n: usize| (t * hop + n).checked_sub(fft_size / 2).and_then(|at| samples.get(at)).copied();
+        power.extend(analyser.power(sample)?);
+    }
+    Ok(Spectrogram { power, frames, bins, sample_rate, hop, fft_size })
+}
+
+/// Mean power over frequency.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spectrum {
+    /// The frequency of each bin, in Hz: from 0 to half the sample rate.
+    pub hz: Vec<f64>,
+    /// Power of each bin; full scale as in [`Spectrogram`].
+    pub power: Vec<f64>,
+}
+
+/// Windows between two looks at the interrupt.
+const WINDOWS_AT_ONCE: usize = 64;
+
+/// The mean power spectrum of `samples`: Hann windows of `fft_size`, each half over the one before, all inside the sound; a
+/// sound shorter than one is followed by silence.
+///
+/// # Errors
+/// [`AudioError::Spectrum`] for a window of fewer than 2 samples, [`AudioError::Interrupted`] when asked to stop.
+/// # Source
+/// Welch 1967, IEEE Trans. Audio Electroacoust. AU-15, with half overlap.
+pub fn mean_spectrum(
+    samples: &[f32],
+    sample_rate: u32,
+    fft_size: usize,
+    interrupt: &Interrupt,
+) -> Result<Spectrum, AudioError> {
+    if fft_size < 2 {
+        return Err(AudioError::Spectrum { needed: "an fft_size of at least 2 samples", found: fft_size.to_string() });
+    }
+    let hop = (fft_size / 2).max(1);
+    let windows = 1 + samples.len().saturating_sub(fft_size) / hop;
+    let mut analyser = Analyser::new(fft_size);
+    let mut power = vec![0.0; analyser.bins()];
+    for window in 0..windows {
+        if window % WINDOWS_AT_ONCE == 0 && interrupt.is_set() {
+            return Err(AudioError::Interrupted);
         }
-        fft.process(&mut frame, &mut spectrum).map_err(|error| AudioError::Spectrum {
+        let sample = |n: usize| samples.get(window * hop + n).copied();
+        for (sum, found) in power.iter_mut().zip(analyser.power(sample)?) {
+            *sum += f64::from(found) / windows as f64;
+        }
+    }
+    let hz = |bin: usize| bin as f64 * f64::from(sample_rate) / fft_size as f64;
+    Ok(Spectrum { hz: (0..power.len()).map(hz).collect(), power })
+}
+
+/// The transform of one windowed frame.
+struct Analyser {
+    window: Vec<f32>,
+    sum: f32,
+    fft: Arc<dyn RealToComplex<f32>>,
+    frame: Vec<f32>,
+    spectrum: Vec<Complex<f32>>,
+}
+
+impl Analyser {
+    fn new(fft_size: usize) -> Self {
+        let window = hann(fft_size);
+        let fft = RealFftPlanner::<f32>::new().plan_fft_forward(fft_size);
+        let (frame, spectrum) = (fft.make_input_vec(), fft.make_output_vec());
+        Self { sum: window.iter().sum(), window, fft, frame, spectrum }
+    }
+
+    fn bins(&self) -> usize {
+        self.spectrum.len()
+    }
+
+    /// The power of each bin of the frame that `sample` gives, silence where it gives nothing.
+    fn power(&mut self, sample: impl Fn(usize) -> Option<f32>) -> Result<impl Iterator<Item = f32> + '_, AudioError> {
+        for (n, (slot, weight)) in self.frame.iter_mut().zip(&self.window).enumerate() {
+            *slot = sample(n).map_or(0.0, |sample| sample * weight);
+        }
+        self.fft.process(&mut self.frame, &mut self.spectrum).map_err(|error| AudioError::Spectrum {
             needed: "buffers of matching lengths",
             found: error.to_string(),
         })?;
-        power.extend(spectrum.iter().enumerate().map(|(bin, value)| {
+        let (fft_size, sum) = (self.window.len(), self.sum);
+        Ok(self.spectrum.iter().enumerate().map(move |(bin, value)| {
             // Half of a sine's amplitude is in the mirrored bins; 0 Hz and half the sample rate have no mirror.
             let mirrored = bin > 0 && 2 * bin != fft_size;
             let full_scale = if mirrored { sum / 2.0 } else { sum };
             value.norm_sqr() / (full_scale * full_scale)
-        }));
+        }))
     }
-    Ok(Spectrogram { power, frames, bins, sample_rate, hop, fft_size })
 }
 
 /// A periodic Hann window.

@@ -1,7 +1,7 @@
 //! Wav files out, and the one way this room writes a file: aside, synced, renamed.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Cursor, Seek, Write};
 use std::path::Path;
 
 use super::AudioError;
@@ -17,6 +17,15 @@ pub enum SampleFormat {
     Float32,
 }
 
+impl SampleFormat {
+    fn bits(self) -> u16 {
+        match self {
+            Self::Pcm16 => 16,
+            Self::Float32 => 32,
+        }
+    }
+}
+
 /// Bytes of header before the samples, at most.
 const HEADER_BYTES: usize = 128;
 
@@ -24,36 +33,94 @@ const HEADER_BYTES: usize = 128;
 /// until the new one is complete.
 ///
 /// # Errors
-/// [`AudioError::Unwritable`] for a sample that is not finite, a sample rate of 0, or more than a wav file holds (4 GiB);
-/// [`AudioError::Write`] when the disk refuses.
+/// As [`write_channels`].
 pub fn write_wav(path: &Path, samples: &[f32], sample_rate: u32, format: SampleFormat) -> Result<(), AudioError> {
+    write_channels(path, &[samples], sample_rate, format)
+}
+
+/// Writes `channels` (±1 is full scale) as one wav file of `sample_rate` Hz. A former file of that name stays whole until
+/// the new one is complete.
+///
+/// # Errors
+/// [`AudioError::Unwritable`] for a sample that is not finite, channels of different lengths or none, a sample rate of 0,
+/// or more than a wav file holds (4 GiB); [`AudioError::Write`] when the disk refuses.
+pub fn write_channels<C: AsRef<[f32]>>(
+    path: &Path,
+    channels: &[C],
+    sample_rate: u32,
+    format: SampleFormat,
+) -> Result<(), AudioError> {
+    let spec = check(path, channels, sample_rate, format)?;
+    let written = replace(path, |file| encode(BufWriter::new(file), channels, spec, format));
+    written.map_err(|source| AudioError::Write { path: path.to_owned(), source })
+}
+
+/// What [`write_wav`] writes, as the bytes of a file called `name`, which only its errors mention.
+///
+/// # Errors
+/// As [`write_wav`].
+pub fn wav_bytes(name: &str, samples: &[f32], sample_rate: u32, format: SampleFormat) -> Result<Vec<u8>, AudioError> {
+    let path = Path::new(name);
+    let spec = check(path, &[samples], sample_rate, format)?;
+    let mut bytes = Vec::new();
+    encode(Cursor::new(&mut bytes), &[samples], spec, format)
+        .map_err(|source| AudioError::Write { path: path.to_owned(), source })?;
+    Ok(bytes)
+}
+
+/// That a wav file can hold `channels`, and its header.
+fn check<C: AsRef<[f32]>>(
+    path: &Path,
+    channels: &[C],
+    sample_rate: u32,
+    format: SampleFormat,
+) -> Result<hound::WavSpec, AudioError> {
     let refuse = |reason: String| Err(AudioError::Unwritable { path: path.to_owned(), reason });
-    let (bits_per_sample, sample_format) = match format {
-        SampleFormat::Pcm16 => (16, hound::SampleFormat::Int),
-        SampleFormat::Float32 => (32, hound::SampleFormat::Float),
+    let count = match u16::try_from(channels.len()) {
+        Ok(count) if count > 0 => count,
+        _ => return refuse(format!("{} channels, but 1 to 65535 are possible", channels.len())),
     };
     if sample_rate == 0 {
         return refuse("the sample rate is 0 Hz".into());
     }
-    if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
-        return refuse(format!("sample {at} is {}, but every sample must be a finite number", samples[at]));
+    let frames = channels[0].as_ref().len();
+    for channel in channels.iter().map(AsRef::as_ref) {
+        if channel.len() != frames {
+            return refuse(format!("one channel has {frames} samples, another {}", channel.len()));
+        }
+        if let Some(at) = channel.iter().position(|sample| !sample.is_finite()) {
+            return refuse(format!("sample {at} is {}, but every sample must be a finite number", channel[at]));
+        }
     }
-    if samples.len().saturating_mul(usize::from(bits_per_sample) / 8) + HEADER_BYTES > u32::MAX as usize {
-        return refuse(format!("{} samples are more than the 4 GiB of a wav file", samples.len()));
+    let samples = frames.saturating_mul(channels.len());
+    if samples.saturating_mul(usize::from(format.bits()) / 8) + HEADER_BYTES > u32::MAX as usize {
+        return refuse(format!("{samples} samples are more than the 4 GiB of a wav file"));
     }
-    let spec = hound::WavSpec { channels: 1, sample_rate, bits_per_sample, sample_format };
-    let written = replace(path, |file| {
-        let mut writer = hound::WavWriter::new(BufWriter::new(file), spec).map_err(to_io)?;
-        for &sample in samples {
+    let sample_format = match format {
+        SampleFormat::Pcm16 => hound::SampleFormat::Int,
+        SampleFormat::Float32 => hound::SampleFormat::Float,
+    };
+    Ok(hound::WavSpec { channels: count, sample_rate, bits_per_sample: format.bits(), sample_format })
+}
+
+/// Frame by frame, the channels of each side by side.
+fn encode<C: AsRef<[f32]>>(
+    target: impl Write + Seek,
+    channels: &[C],
+    spec: hound::WavSpec,
+    format: SampleFormat,
+) -> io::Result<()> {
+    let mut writer = hound::WavWriter::new(target, spec).map_err(to_io)?;
+    for at in 0..channels.first().map_or(0, |channel| channel.as_ref().len()) {
+        for channel in channels {
             match format {
-                SampleFormat::Pcm16 => writer.write_sample(to_pcm16(sample)),
-                SampleFormat::Float32 => writer.write_sample(sample),
+                SampleFormat::Pcm16 => writer.write_sample(to_pcm16(channel.as_ref()[at])),
+                SampleFormat::Float32 => writer.write_sample(channel.as_ref()[at]),
             }
             .map_err(to_io)?;
         }
-        writer.finalize().map_err(to_io)
-    });
-    written.map_err(|source| AudioError::Write { path: path.to_owned(), source })
+    }
+    writer.finalize().map_err(to_io)
 }
 
 /// The nearest 16-bit integer; the inverse of dividing by 32768 wherever that is possible.

@@ -9,27 +9,27 @@ use crate::seed::Seed;
 crate::options! {
     /// How much sound to generate, and how to draw it.
     pub struct GenerateConfig for "generate" {
-        /// Length of what is generated for each take, in seconds, after the prompt if there is one. Above 0.
+        /// Length of what is generated for each take, after the prompt if there is one. [seconds; above 0]
         seconds: f64 = 4.0,
-        /// The same length in samples (one token each); overrides `seconds`. At least 1.
+        /// The same length in samples (one token each); overrides `seconds`. [samples; at least 1]
         samples: Option<usize> = None,
-        /// How many takes to generate side by side. 1 to 4096.
+        /// How many takes to generate side by side. [takes; 1 to 4096]
         batch: usize = 1,
         /// Divides the logits of what `top_k` and `top_p` leave: 1 draws from the model itself, below is safer, above is
-        /// wilder, 0 always takes the most probable token. At least 0.
+        /// wilder, 0 always takes the most probable token. [; at least 0]
         temperature: f64 = 1.0,
-        /// Keeps the most probable tokens up to the one with which their sum exceeds this. Above 0, at most 1; 1 keeps all.
+        /// Keeps the most probable tokens up to the one with which their sum exceeds this; 1 keeps all. [probability; above 0 to 1]
         top_p: f64 = 1.0,
         /// Keeps this many of the most probable tokens; 0 keeps all. With `top_p`, a token must pass both, each looked at
-        /// in the model's own probabilities, before `temperature`.
+        /// in the model's own probabilities, before `temperature`. [tokens; at least 0]
         top_k: usize = 0,
-        /// Take number i depends on this, on i and on the model, and on nothing else: not on `batch`.
+        /// Take number i depends on this, on i and on the model, and on nothing else: not on `batch`. [; at least 0]
         seed: u64 = 0,
-        /// A sound file to continue. None starts from silence.
+        /// A sound file to continue; () starts from silence. [; a path]
         prompt: Option<PathBuf> = None,
-        /// How much of the prompt to continue from, in seconds from its beginning. None takes all of it.
+        /// How much of the prompt to continue from, from its beginning; () takes all of it. [seconds; above 0]
         prompt_seconds: Option<f64> = None,
-        /// Orders the takes by log-likelihood, the likeliest first; otherwise by their number.
+        /// Orders the takes by log-likelihood, the likeliest first; otherwise by their number. [; true, false]
         sort: bool = true,
     }
     ; validate = validate

@@ -54,6 +54,14 @@ pub enum MetricsError {
         /// What there is.
         known: Vec<String>,
     },
+    /// A question that cannot be answered: no SQL, text compared with numbers, an unknown aggregate, keys that do not fit.
+    #[error("{message}")]
+    Query {
+        /// What was found and what was needed.
+        message: String,
+        /// What to try.
+        hint: Option<String>,
+    },
     /// A table library's own complaint.
     #[error("cannot {action}: {source}")]
     Frame {
@@ -109,6 +117,7 @@ impl MetricsError {
             Self::Mixed { column, .. } => Some(format!("always log `{column}` as the same kind of value")),
             Self::NoColumn { name, known } => crate::options::nearest(name, known.iter().map(String::as_str))
                 .map(|near| format!("did you mean `{near}`?")),
+            Self::Query { hint, .. } => hint.clone(),
             Self::Token { .. } => Some("use the levels of the quantizer that made the tokens".into()),
             Self::NoTokens { .. } => Some("give the split at least one file longer than a window".into()),
             Self::Frame { .. } | Self::Levels { .. } => None,

@@ -16,6 +16,6 @@ mod row;
 
 pub use baselines::{BACKOFF_MASS, Baselines, Bits, baselines, bits_per_byte};
 pub use error::MetricsError;
-pub use frame::{Frame, Summary};
+pub use frame::{Aggregate, Aggregation, Frame, Groups, Join, Names, PivotConfig, Summary, UnpivotConfig};
 pub use log::{LOG_NAME, Log, PARQUET_NAME, Torn, read_log};
 pub use row::{Row, Value};

@@ -55,7 +55,7 @@ fn plain(value: &Dynamic) -> Option<Value> {
 /// The same with its article: `an integer`, `a Model`, `text`.
 pub(super) fn a_type(name: &str) -> String {
     match type_word(name) {
-        word @ ("text" | "nothing" | "Takes") => word.to_owned(),
+        word @ ("text" | "nothing" | "Takes" | "Groups") => word.to_owned(),
         word if word.starts_with(['a', 'i', 'E']) => format!("an {word}"),
         word => format!("a {word}"),
     }

@@ -67,7 +67,7 @@ fn lay_out(frame: &Frame, name: &str, rows: &[Option<usize>]) -> Column {
     };
     let mut cells = vec![shorten(name)];
     cells.extend(rows.iter().zip(&values).map(cell));
-    let right = frame.numbers(name).is_some();
+    let right = frame.is_numeric(name);
     let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
     Column { cells, right, width }
 }

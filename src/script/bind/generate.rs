@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, Map};
 
-use super::audio::Sound;
+use super::audio::{Sound, Sounding, register_methods, wav_format};
 use super::model::ModelValue;
 use super::{Meter, Outcome};
 use crate::audio::{SampleFormat, write_wav};
@@ -29,6 +29,25 @@ pub struct TakeValue {
 #[derive(Debug, Clone)]
 pub struct Takes(Rc<[TakeValue]>);
 
+/// Takes for examples.
+macro_rules! takes {
+    ($rest:literal) => {
+        concat!("let takes = generate(load_model(run_folder), #{ samples: 16, batch: 2 });\n", $rest)
+    };
+}
+
+/// A take for examples.
+macro_rules! take {
+    ($rest:literal) => {
+        concat!("let take = generate(load_model(run_folder), #{ samples: 16 })[0];\n", $rest)
+    };
+}
+
+/// What a take can do because it holds a sound.
+const fn as_sound(name: &'static str, signature: &'static str, example: &'static str) -> Doc {
+    Doc { name, of: "Take", signature, about: "As of a Sound, of the take's sound.", options: None, example }
+}
+
 const DOCS: &[Doc] = &[
     Doc {
         name: "generate",
@@ -46,15 +65,15 @@ const DOCS: &[Doc] = &[
         signature: "takes.table() -> Frame",
         about: "A row for each take: stream, seconds, log-likelihood in nats, bits per token, entropy in bits per token.",
         options: None,
-        example: "",
+        example: takes!("print(takes.table().sort(\"bits_per_token\"));"),
     },
     Doc {
         name: "len",
         of: "Takes",
-        signature: "takes.len()",
+        signature: "takes.len() -> integer",
         about: "How many takes there are. `takes[i]` is one, and `for take in takes` goes through them.",
         options: None,
-        example: "",
+        example: takes!("print(takes.len());\nfor take in takes { print(take.bits_per_token) }"),
     },
     Doc {
         name: "save",
@@ -62,7 +81,7 @@ const DOCS: &[Doc] = &[
         signature: "takes.save(folder) -> array",
         about: "Writes every take as `take-<stream>.wav`, and returns the paths.",
         options: None,
-        example: "",
+        example: takes!("print(takes.save(out));"),
     },
     Doc {
         name: "save",
@@ -70,41 +89,76 @@ const DOCS: &[Doc] = &[
         signature: "take.save(path[, \"float\"]) -> Take",
         about: "Writes a 16-bit WAV file, or with \"float\" a 32-bit float one, making its folder where needed.",
         options: None,
-        example: "",
+        example: take!("take.save(out + \"/take.wav\");"),
     },
     Doc {
         name: "sound",
         of: "Take",
-        signature: "take.sound",
-        about: "The take as a Sound.",
+        signature: "take.sound -> Sound",
+        about: "The take as a Sound. What a sound can do, a take can do too, joining by + and * among it.",
         options: None,
-        example: "",
+        example: take!("print((take + silence(0.01) + take.sound).seconds);"),
     },
+    Doc {
+        name: "play",
+        of: "Take",
+        signature: "take.play()",
+        about: "Plays it, as `sound.play()`.",
+        options: None,
+        example: take!("try { take.play() } catch (fault) { print(fault.message) }"),
+    },
+    Doc {
+        name: "tokens",
+        of: "Take",
+        signature: "take.tokens([#{ … }]) -> array",
+        about: "The prompt's and the drawn tokens as the model has them; with options, those of the sound, as `sound.tokens`.",
+        options: None,
+        example: take!("print(take.tokens());"),
+    },
+    as_sound("sample_rate", "take.sample_rate -> integer", take!("print(take.sample_rate);")),
+    as_sound("channels", "take.channels -> integer", take!("print(take.channels);")),
+    as_sound("samples", "take.samples -> array", take!("print(take.samples.len());")),
+    as_sound("peak", "take.peak -> real", take!("print(take.peak);")),
+    as_sound("peak_db", "take.peak_db -> real", take!("print(take.peak_db);")),
+    as_sound("rms", "take.rms -> real", take!("print(take.rms);")),
+    as_sound("mono", "take.mono() -> Sound", take!("print(take.mono());")),
+    as_sound("slice", "take.slice(from[, to]) -> Sound", take!("print(take.slice(0.0005));")),
+    as_sound("resample", "take.resample(sample_rate) -> Sound", take!("print(take.resample(8000));")),
+    as_sound("fade", "take.fade(seconds[, seconds]) -> Sound", take!("print(take.fade(0.0001));")),
+    as_sound("normalise", "take.normalise([peak]) -> Sound", take!("print(take.normalise());")),
+    as_sound("spectrum", "take.spectrum([#{ … }]) -> Frame", take!("print(take.spectrum(#{ fft_size: 8 }));")),
     Doc {
         name: "log_likelihood",
         of: "Take",
-        signature: "take.log_likelihood",
+        signature: "take.log_likelihood -> real",
         about: "Of what was drawn, under the model's own distribution, in nats.",
         options: None,
-        example: "",
+        example: take!("print(take.log_likelihood);"),
     },
     Doc {
         name: "bits_per_token",
         of: "Take",
-        signature: "take.bits_per_token",
+        signature: "take.bits_per_token -> real",
         about: "What each drawn token cost the model on average.",
         options: None,
-        example: "",
+        example: take!("print(take.bits_per_token);"),
     },
     Doc {
         name: "stream",
         of: "Take",
-        signature: "take.stream",
+        signature: "take.stream -> integer",
         about: "Its number in the batch: the same sound, whatever the batch size.",
         options: None,
-        example: "",
+        example: take!("print(take.stream);"),
     },
-    Doc { name: "seconds", of: "Take", signature: "take.seconds", about: "The duration.", options: None, example: "" },
+    Doc {
+        name: "seconds",
+        of: "Take",
+        signature: "take.seconds -> real",
+        about: "The duration.",
+        options: None,
+        example: take!("print(take.seconds);"),
+    },
 ];
 
 pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
@@ -136,10 +190,11 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
             Ok(show_table(&takes.table()?, host.width()))
         });
     }
-    one(engine);
+    one(engine, context);
 }
 
-fn one(engine: &mut Engine) {
+fn one(engine: &mut Engine, context: &Rc<Context>) {
+    register_methods::<TakeValue>(engine, context);
     engine
         .register_type_with_name::<TakeValue>("Take")
         .register_get("log_likelihood", |take: &mut TakeValue| take.take.log_likelihood)
@@ -147,6 +202,9 @@ fn one(engine: &mut Engine) {
         .register_get("stream", |take: &mut TakeValue| i64::try_from(take.take.stream).unwrap_or(i64::MAX))
         .register_get("seconds", |take: &mut TakeValue| take.sound().seconds())
         .register_get("sound", |take: &mut TakeValue| take.sound())
+        .register_fn("tokens", |take: &mut TakeValue| -> Array {
+            take.take.tokens.iter().map(|&token| Dynamic::from(i64::from(token))).collect()
+        })
         .register_fn("save", |take: TakeValue, path: &str| -> Outcome<TakeValue> {
             take.save(Path::new(path), SampleFormat::Pcm16)?;
             Ok(take)
@@ -236,11 +294,17 @@ impl IntoIterator for Takes {
     }
 }
 
+impl Sounding for TakeValue {
+    fn as_sound(&self) -> Sound {
+        self.sound()
+    }
+}
+
 impl TakeValue {
     /// The take as a sound.
     pub(crate) fn sound(&self) -> Sound {
         let name = format!("take {}", self.take.stream);
-        Sound { name, samples: self.take.wave.as_slice().into(), sample_rate: self.sample_rate }
+        Sound::mono(name, self.take.wave.as_slice(), self.sample_rate)
     }
 
     fn save(&self, path: &Path, format: SampleFormat) -> Result<(), Fault> {
@@ -255,13 +319,5 @@ impl TakeValue {
             "Take {stream}: {seconds:.2} s, log-likelihood {log_likelihood:.1}, {:.3} bits per token",
             self.take.bits_per_token()
         )
-    }
-}
-
-fn wav_format(name: &str) -> Result<SampleFormat, Fault> {
-    match name {
-        "pcm16" => Ok(SampleFormat::Pcm16),
-        "float" => Ok(SampleFormat::Float32),
-        _ => Err(Fault::new(format!("unknown WAV format `{name}`")).with_hint("\"pcm16\" or \"float\"")),
     }
 }

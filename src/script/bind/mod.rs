@@ -70,6 +70,18 @@ fn count(found: i64, what: &str) -> Result<usize, Fault> {
     usize::try_from(found).map_err(|_| Fault::new(format!("{what} is {found}, but must be 0 or more")))
 }
 
+/// The most elements of a script's array: the engine's own limit, told before anything is made.
+const MOST_ELEMENTS: usize = 16 << 20;
+
+/// That `count` values make an array.
+fn fits_array(count: usize, what: &str) -> Result<(), Fault> {
+    if count <= MOST_ELEMENTS {
+        return Ok(());
+    }
+    Err(Fault::new(format!("{what} has {count} values, but an array holds at most {MOST_ELEMENTS}"))
+        .with_hint("take a part of it with `slice`"))
+}
+
 /// A real that a script gave as an integer or a real.
 fn real(found: &Dynamic, what: &str) -> Result<f64, Fault> {
     #[expect(clippy::cast_precision_loss, reason = "Rhai itself widens so")]
