@@ -63,7 +63,7 @@ fn a_mistake_on_the_command_line_ends_with_two() {
     wasabi(&folder).args(["rum", &file]).assert().code(2);
     wasabi(&folder).args(["train", "--lr", "-1"]).assert().code(2).stderr(contains("`lr` is -1"));
     wasabi(&folder).args(["train", "--d-state", "many"]).assert().code(2).stderr(contains("expected an integer"));
-    for line in ["train --resume run --lr 1", "train --resume run --pool 4", "verify run --d-model 99"] {
+    for line in ["train --resume run --pool 4", "train --resume run --window 64", "verify run --d-model 99"] {
         wasabi(&folder).args(line.split(' ')).assert().code(2).stderr(contains("cannot be used with"));
     }
     Command::new(env!("CARGO_BIN_EXE_wasabi")).args(["--device", "cdua"]).assert().code(2).stderr(contains("`cuda`"));
