@@ -17,7 +17,7 @@ use wasabi::train::{
     TokenBatch, TrainConfig, TrainError, Validation, evaluate, load_model, open_run, resume, score, train,
 };
 
-const WINDOW: usize = 64;
+pub(crate) const WINDOW: usize = 64;
 
 /// Four short files of two tones each: two to train on, one each for validation and test.
 fn write_audio(folder: &Path, samples: usize) {
@@ -34,25 +34,25 @@ fn corpus_config(folder: &Path) -> CorpusConfig {
     CorpusConfig { from: folder.to_owned(), window: WINDOW, train_fraction: 0.5, ..CorpusConfig::default() }
 }
 
-fn corpus_in(folder: &Path) -> Corpus {
+pub(crate) fn corpus_in(folder: &Path) -> Corpus {
     write_audio(folder, 1600);
     Corpus::open(&corpus_config(folder), &Interrupt::default()).expect("a corpus")
 }
 
-fn sashimi(dropout: f64) -> SashimiConfig {
+pub(crate) fn sashimi(dropout: f64) -> SashimiConfig {
     let pool = vec![4];
     SashimiConfig { d_model: 8, n_layers: 1, d_state: 8, pool, dropout, n_ssm: None, ..SashimiConfig::default() }
 }
 
-fn tiny_model(kind: Kind) -> Model {
+pub(crate) fn tiny_model(kind: Kind) -> Model {
     Model::new(&sashimi(0.0).spec(), 256, Seed(3), Device::Cpu, kind).expect("a model")
 }
 
-fn config(steps: u64) -> TrainConfig {
+pub(crate) fn config(steps: u64) -> TrainConfig {
     TrainConfig { steps: Some(steps), seed: 5, eval_every: 4, accuracy_every: 3, ..TrainConfig::default() }
 }
 
-fn run_in(
+pub(crate) fn run_in(
     model: &mut Model,
     corpus: &Corpus,
     config: &TrainConfig,
@@ -64,14 +64,14 @@ fn run_in(
 }
 
 /// Every tensor of a checkpoint, as bits; weights and moments alike.
-fn bits(checkpoint: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn bits(checkpoint: &Path) -> BTreeMap<String, Vec<u8>> {
     let bytes = std::fs::read(checkpoint).expect("a checkpoint");
     let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
     file.iter().map(|(name, view)| (name.to_owned(), view.data().to_vec())).collect()
 }
 
 /// The rows of a run without what the clock decides.
-fn timeless(run: &Path) -> Vec<String> {
+pub(crate) fn timeless(run: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
     let rows = text.lines().map(|line| {
         let mut row: Map<String, serde_json::Value> = serde_json::from_str(line).expect("a row");
@@ -82,7 +82,7 @@ fn timeless(run: &Path) -> Vec<String> {
     rows.collect()
 }
 
-fn frame(run: &Path) -> Frame {
+pub(crate) fn frame(run: &Path) -> Frame {
     read_log(run).expect("metrics").0
 }
 

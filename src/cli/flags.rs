@@ -7,36 +7,36 @@ use serde_json::{Map, Value};
 use crate::options::{self, Field, OptionError, Options};
 use crate::script::one_line;
 
-/// Adds a flag for every option of `T`. A name that another table has taken comes with its owner: `--train-window` beside
-/// the `--window` of a corpus.
+/// Adds a flag for every option of `T`. A name that is taken comes with its owner: `--train-window` beside the `--window` of
+/// a corpus.
 pub(super) fn add<T: Options>(command: Command) -> Command {
     T::fields().iter().fold(command, |command, field| {
-        let taken = command.get_arguments().any(|arg| arg.get_id() == field.name);
-        let id = if taken { owned::<T>(field) } else { field.name.to_owned() };
-        command.arg(flag(field, T::OWNER, id))
+        let taken = command.get_arguments().any(|arg| arg.get_long() == Some(&field.name.replace('_', "-")));
+        let name = if taken { format!("{}_{}", T::OWNER, field.name) } else { field.name.to_owned() };
+        command.arg(flag(field, T::OWNER, id::<T>(field), name))
     })
 }
 
-/// The name of an option with its owner.
-fn owned<T: Options>(field: &Field) -> String {
-    format!("{}_{}", T::OWNER, field.name)
+/// What clap calls the flag of an option.
+fn id<T: Options>(field: &Field) -> String {
+    format!("{}.{}", T::OWNER, field.name)
 }
 
 /// `command`, refusing the argument `name` beside any option of `T`; flags that stand before every command stay allowed.
 pub(super) fn without<T: Options>(command: Command, name: &'static str) -> Command {
-    command.mut_arg(name, |arg| arg.conflicts_with_all(T::fields().iter().map(|field| field.name)))
+    command.mut_arg(name, |arg| arg.conflicts_with_all(T::fields().iter().map(id::<T>)))
 }
 
-fn flag(field: &'static Field, owner: &'static str, id: String) -> Arg {
+fn flag(field: &'static Field, owner: &'static str, id: String, name: String) -> Arg {
     let default = (field.default)();
     let shown = match &default {
         Value::Null => String::new(),
         Value::String(text) => format!(" [default: {text}]"),
         other => format!(" [default: {other}]"),
     };
-    let arg = Arg::new(id.clone())
-        .long(id.replace('_', "-"))
-        .alias(id)
+    let arg = Arg::new(id)
+        .long(name.replace('_', "-"))
+        .alias(name)
         .value_name(value_name(&default))
         .allow_negative_numbers(true)
         .help_heading(format!("Options of {owner}"))
@@ -79,11 +79,9 @@ pub(super) fn read_over<T: Options>(matches: &ArgMatches, base: &T) -> Result<T,
 /// The options of `T` that stand on the command line, unread.
 pub(super) fn given<T: Options>(matches: &ArgMatches) -> Map<String, Value> {
     let text = |field: &Field| {
-        let owned = owned::<T>(field);
-        // Asking for a flag that there is not is an error: only a shared name has one with its owner.
-        let id = if matches.try_contains_id(&owned).is_ok() { owned.as_str() } else { field.name };
-        let typed = matches.value_source(id) == Some(ValueSource::CommandLine);
-        matches.get_one::<String>(id).filter(|_| typed).cloned()
+        let id = id::<T>(field);
+        let typed = matches.value_source(&id) == Some(ValueSource::CommandLine);
+        matches.get_one::<String>(&id).filter(|_| typed).cloned()
     };
     T::fields().iter().filter_map(|field| Some((field.name.to_owned(), json(&text(field)?, field)))).collect()
 }

@@ -43,4 +43,4 @@ pub use rows::{RESERVED, TOKENS};
 pub use run::{Resumed, open_run, resume, train};
 pub use schedule::{Schedule, ScheduleError, Validation};
 pub use score::{RowScore, TOP, hits, ranks, score, summed_nll};
-pub use settings::{RESUMABLE, changed};
+pub use settings::{FIXED, changed};

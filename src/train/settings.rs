@@ -5,17 +5,14 @@ use super::schedule::Validation;
 use crate::options::{self, OptionError, Options};
 use serde_json::{Map, Value};
 
-/// Settings of `train` that a run keeps as long as it lives, and why. A fork may change them.
-const FIXED: [(&str, &str); 5] = [
+/// Settings of `train` that a run keeps as long as it lives, and why. A fork may have others.
+pub const FIXED: [(&str, &str); 5] = [
     ("seed", "the windows and the dropout masks so far were drawn from it"),
     ("batch", "the windows so far were dealt to updates by it"),
     ("accumulate", "the windows so far were dealt to updates by it"),
     ("out", "a run stays in its folder"),
     ("existing", "the run exists and is gone on with"),
 ];
-
-/// Whether a run that goes on may have another value of the setting `key`.
-pub const RESUMABLE: fn(&str) -> bool = |key| !FIXED.iter().any(|(fixed, _)| *fixed == key);
 
 /// `former` with `changes`. `epochs` among them takes the place of former `steps`.
 ///

@@ -149,6 +149,9 @@ impl<'a> Watch<'a> {
     /// Calls `function`. An error is kept and, in a few words, returned: training has to stop.
     fn run(&mut self, name: &str, function: &FnPtr, value: Dynamic) -> Option<String> {
         let error = function.call_within_context::<Dynamic>(self.call?, (value,)).err()?;
+        if self.context.interrupt.is_set() {
+            return None; // the run ends as interrupted, and stays in reach
+        }
         let error = match *error {
             EvalAltResult::ErrorFunctionNotFound(ref signature, _) if signature.starts_with(function.fn_name()) => {
                 let fault = Fault::new(format!("`{name}` must be a function of one value"));

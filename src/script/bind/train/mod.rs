@@ -23,7 +23,7 @@ use crate::script::convert;
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
 use crate::seed::Seed;
-use crate::train::{self, Fork, RESUMABLE, TrainConfig, TrainError, open_run};
+use crate::train::{self, FIXED, Fork, TrainConfig, TrainError, open_run};
 use callbacks::{Callbacks, FIELDS, Watch};
 pub use evaluate::{describe, score_model};
 pub use run::RunValue;
@@ -82,13 +82,20 @@ fn train_fields() -> &'static [Field] {
     ALL.get_or_init(|| TrainConfig::fields().iter().chain(&FIELDS).copied().collect())
 }
 
-/// Those that may change while a run goes on.
+/// The same for a run that goes on: what it keeps is listed with the reason, and refused with it.
 fn resume_fields() -> &'static [Field] {
     static ALL: OnceLock<Vec<Field>> = OnceLock::new();
-    ALL.get_or_init(|| train_fields().iter().filter(|field| RESUMABLE(field.name)).copied().collect())
+    let kept = |field: &Field| match FIXED.iter().find(|(key, _)| *key == field.name) {
+        Some((_, reason)) => {
+            let doc: &'static str = Box::leak(format!("Stays as it is: {reason}. A fork may have another.").into());
+            Field { doc, default: || Value::Null, ..*field }
+        }
+        None => *field,
+    };
+    ALL.get_or_init(|| train_fields().iter().map(kept).collect())
 }
 
-/// Those, and where a run is forked.
+/// The options of `train`, and where a run is forked.
 fn fork_fields() -> &'static [Field] {
     static ALL: OnceLock<Vec<Field>> = OnceLock::new();
     ALL.get_or_init(|| Fork::fields().iter().chain(train_fields()).copied().collect())
