@@ -40,6 +40,9 @@ impl Observer for Steers {
 
     fn on_eval(&mut self, report: &EvalReport, _weights: &Weights, control: &mut Control) {
         control.log("good", Value::Bool(report.best)).expect("a column");
+        if report.step == 6 {
+            control.scale_lr(0.1).expect("a wish that is forgotten: no validation is due there");
+        }
         if report.step == 8 {
             control.set_lr(0.001).expect("a rate");
         }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Control {
     stop: Option<Option<String>>,
+    failed: bool,
     /// The learning rate of the next update as schedule and settings have it.
     planned: f64,
     /// What it is multiplied by.
@@ -27,9 +28,26 @@ impl Control {
         (self.planned, self.scale) = (planned, scale);
     }
 
-    /// Ends the run after this step, saved; `reason` is kept with the run.
+    /// Ends the run after this step, validated and saved; `reason` is kept with the run.
     pub fn stop(&mut self, reason: Option<String>) {
         self.stop = Some(reason);
+    }
+
+    /// Ends the run after this step, saved, because whoever watches it cannot go on; `reason` is kept with the run.
+    pub fn fail(&mut self, reason: String) {
+        (self.stop, self.failed) = (Some(Some(reason)), true);
+    }
+
+    /// Whether it was an error that asked to stop.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Takes back everything since `former` but for columns, and an error.
+    pub(super) fn forget_wishes(&mut self, former: Self) {
+        if !self.failed {
+            (self.stop, self.scale) = (former.stop, former.scale);
+        }
     }
 
     /// Whether it was asked to stop, and with which reason.

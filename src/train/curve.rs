@@ -58,6 +58,9 @@ mod tests {
         let values = Curve::of(&long).finite();
         assert!((MOST / 2..=MOST).contains(&values.len()), "{}", values.len());
         assert!(values.windows(2).all(|pair| pair[0] < pair[1]), "{values:?}");
-        assert!(values.first().is_some_and(|first| *first < 200.0) && values.last() == Some(&10_000.0), "{values:?}");
+        assert!(
+            values.first().is_some_and(|first| *first < 200.0) && values.last().is_some_and(|last| *last > 9_700.0),
+            "{values:?}"
+        );
     }
 }

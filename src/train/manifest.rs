@@ -60,7 +60,7 @@ pub struct Progress {
     pub wall_seconds: f64,
     /// Every validation that was due so far, in order: what the schedule and early stopping look at.
     pub validations: Vec<Validation>,
-    /// Validations made because time was up. They may be the best, but they steer nothing, so that a run goes on as if it
+    /// Validations made because a run ended before its time. They may be the best, but they steer nothing, so that a run goes on as if it
     /// had never been stopped.
     pub extra: Vec<Validation>,
     /// The last two times that an observer changed the learning rates; the metrics hold them all.

@@ -116,7 +116,8 @@ pub trait Observer {
     /// After each update, before its row is written. On a CUDA device reports come in bunches, when the figures are read
     /// back, and so may wishes take effect some updates later: see [`Observer::figures_every`].
     fn on_step(&mut self, _report: &StepReport, _control: &mut Control) {}
-    /// After each validation, before its row is written; the weights are those that were scored.
+    /// After each validation, before its row is written; the weights are those that were scored. One that was not due, made
+    /// because a run ends before its time, steers nothing: wishes but for columns are forgotten there.
     fn on_eval(&mut self, _report: &EvalReport, _weights: &Weights, _control: &mut Control) {}
     /// While scoring: windows done, and in all.
     fn on_eval_progress(&mut self, _done: usize, _total: usize) {}

@@ -254,6 +254,14 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// As [`Session::tell`], of something that steers nothing: wishes but for columns are forgotten.
+    pub(super) fn tell_only(&mut self, next: u64, tell: impl FnOnce(&mut dyn Observer, &mut Control)) {
+        let (control, changes) = (self.control.clone(), self.progress.rate_changes.clone());
+        self.tell(next, tell);
+        self.control.forget_wishes(control);
+        self.progress.rate_changes = changes;
+    }
+
     /// Writes `row` with the columns that the observer added to it.
     pub(super) fn append(&mut self, row: Row) -> Result<(), TrainError> {
         let extra = self.control.take_columns();
@@ -307,7 +315,9 @@ impl<'a> Session<'a> {
         if self.saved != Some(self.progress.step) {
             self.save_last()?;
         }
-        if stop == Stop::TimeUp && self.progress.current().is_none() {
+        // Whoever reads of the run wants a figure: not after Ctrl-C, when somebody waits, nor after an error.
+        let wanted = stop == Stop::TimeUp || (stop == Stop::ByScript && !self.control.has_failed());
+        if wanted && self.progress.current().is_none() {
             match self.validate(false) {
                 Ok(()) | Err(TrainError::Interrupted { .. }) => self.save_last()?,
                 Err(error) => return Err(error),

@@ -1,7 +1,7 @@
 //! Other settings for a run that goes on: which may change, and what that does to its schedules.
 
 use super::TrainConfig;
-use super::schedule::Validation;
+use super::schedule::{Schedule, Validation};
 use crate::options::{self, OptionError, Options};
 use serde_json::{Map, Value};
 
@@ -53,24 +53,28 @@ pub(super) fn jumps(
     validations: &[Validation],
 ) -> Vec<String> {
     let total = config.total(steps_per_epoch);
-    let values = |of: &TrainConfig| {
-        let total = of.total(steps_per_epoch);
-        let at = |schedule: &super::Schedule| schedule.resolved(total).at(steps, validations);
-        [
-            ("the learning rate", Some(of.lr * at(&of.schedule)), of.schedule == config.schedule),
-            ("dropout", of.dropout.as_ref().map(at), of.dropout == config.dropout),
-            ("the window", of.window.as_ref().map(at), of.window == config.window),
-        ]
+    let stretched = |schedule: &Schedule| schedule.is_open() && former.total(steps_per_epoch) != total;
+    let lr = Some((&former.schedule, &config.schedule));
+    let pairs = [
+        ("the learning rate", lr, former.lr, config.lr),
+        ("dropout", former.dropout.as_ref().zip(config.dropout.as_ref()), 1.0, 1.0),
+        ("the window", former.window.as_ref().zip(config.window.as_ref()), 1.0, 1.0),
+    ];
+    let jump = |(what, pair, old_unit, new_unit): (&str, Option<(&Schedule, &Schedule)>, f64, f64)| {
+        let (old, new) = pair?;
+        let why = match old == new {
+            true if stretched(new) => format!("the same schedule, laid over {total} steps"),
+            true => return None, // the setting itself has been told
+            false => "another schedule".to_owned(),
+        };
+        let before = old_unit * old.resolved(former.total(steps_per_epoch)).at(steps, validations);
+        let now = new_unit * new.resolved(total).at(steps, validations);
+        let moved = (before - now).abs() > 1e-9 * before.abs().max(now.abs());
+        moved.then(|| {
+            format!("{what} of the next step is {}, and would have been {} ({why})", brief(now), brief(before))
+        })
     };
-    let pairs = values(former).into_iter().zip(values(config));
-    let jump = |((what, old, same), (_, new, _)): ((&str, Option<f64>, bool), (&str, Option<f64>, bool))| {
-        let (old, new) = (old?, new?);
-        let moved = (old - new).abs() > 1e-9 * old.abs().max(new.abs());
-        let why =
-            if same { format!("the same schedule, laid over {total} steps") } else { "another schedule".to_owned() };
-        moved.then(|| format!("{what} of the next step is {}, and would have been {} ({why})", brief(new), brief(old)))
-    };
-    pairs.filter_map(jump).collect()
+    pairs.into_iter().filter_map(jump).collect()
 }
 
 /// Four significant digits, as people write them.

@@ -33,7 +33,11 @@ impl Session<'_> {
             wall_seconds: self.wall_seconds(),
         };
         let weights = Weights::of(self.model);
-        self.tell(step, |observer, control| observer.on_eval(&report, &weights, control));
+        if due {
+            self.tell(step, |observer, control| observer.on_eval(&report, &weights, control));
+        } else {
+            self.tell_only(step, |observer, control| observer.on_eval(&report, &weights, control));
+        }
         self.append(report.row())?;
         if best {
             let manifest = self.manifest();

@@ -191,7 +191,7 @@ impl Observer for Watch<'_> {
         let step = Step::new(report.clone(), &self.folder, std::mem::take(control));
         let failure = self.run("on_step", &function, Dynamic::from(step.clone()));
         *control = step.close();
-        failure.into_iter().for_each(|reason| control.stop(Some(reason)));
+        failure.into_iter().for_each(|reason| control.fail(reason));
     }
 
     fn on_eval(&mut self, report: &EvalReport, weights: &Weights, control: &mut Control) {
@@ -207,7 +207,7 @@ impl Observer for Watch<'_> {
         let seen = Validation::new(report.clone(), weights.clone(), &self.folder, std::mem::take(control));
         let failure = self.run("on_eval", &function, Dynamic::from(seen.clone()));
         *control = seen.close();
-        failure.into_iter().for_each(|reason| control.stop(Some(reason)));
+        failure.into_iter().for_each(|reason| control.fail(reason));
     }
 
     fn on_eval_progress(&mut self, done: usize, total: usize) {

@@ -258,7 +258,7 @@ const STEP_DOCS: &[Doc] = &[
     of_step(
         "stop",
         "s.stop([reason])",
-        "Ends the run after this step, saved. The reason is kept with it, and it can be resumed.",
+        "Ends the run after this step, validated and saved. The reason is kept with it, and it can be resumed.",
         trained!("on_step", "s| if s.loss < 9 { s.stop(\"good enough\") }"),
     ),
     of_step(
