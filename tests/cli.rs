@@ -121,6 +121,13 @@ fn training_evaluating_and_generating_work_from_flags_alone() {
     wasabi(&folder).args(draw).assert().success().stdout(contains("run/samples/take-0.wav"));
 
     wasabi(&folder).args(["train", "--resume", "run"]).assert().success().stdout(contains("after 2 steps"));
+    let more = ["train", "--resume", "run", "--steps", "3", "--train-window", "64", "--train-dropout", "0.1"];
+    wasabi(&folder).args(more).assert().success().stdout(contains("after 3 steps"));
+    wasabi(&folder)
+        .args(["train", "--resume", "run", "--batch", "9"])
+        .assert()
+        .code(1)
+        .stderr(contains("dealt to updates"));
     let again = wasabi(&folder).arg("train").args(tiny_flags()).args(["--steps", "2", "--out", "run"]).assert();
     again.code(1).stderr(contains("overwrite"));
 }

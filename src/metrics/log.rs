@@ -160,9 +160,9 @@ pub fn read_log_with(folder: &Path, rows: &[Row]) -> Result<Frame, MetricsError>
 }
 
 /// Bytes of a log's end that [`last_rows`] reads.
-const TAIL: u64 = 64 << 10;
+const TAIL: u64 = 16 << 10;
 
-/// The last rows of the log in `folder`, some hundred of them, in order: what there is in its last 64 KiB. Empty where there
+/// The last rows of the log in `folder`, some dozens of them, in order: what there is in its last 16 KiB. Empty where there
 /// is no log that can be read.
 #[must_use]
 pub fn last_rows(folder: &Path) -> Vec<Row> {

@@ -60,9 +60,10 @@ impl Curriculum {
 /// The lengths that a scheduled window takes: the whole window and its halves, quarters, eighths, …, each rounded down to
 /// divide by the pools, the longest first.
 ///
-/// Few lengths, because each new one costs an S4 layer: its C is attuned to a length and grows by doubling, in place. With
-/// halves, every doubling meets the next length exactly; a kernel attuned to more than is asked for is computed whole and
-/// cut.
+/// Few lengths, because each longer one changes an S4 layer: its C is attuned to a length and doubles it in place,
+/// `C̃ ← C̃ (I + Ā^L)`, as the reference does. The function stays what it was; the optimiser's moments of C stay in the
+/// basis before, as the reference's do, and forget it within some `1 / (1 − β₂)` updates. With halves, every doubling meets
+/// the next length exactly; a kernel attuned to more than is asked for is computed whole and cut.
 #[must_use]
 pub fn window_lengths(whole: usize, product: usize) -> Vec<usize> {
     let product = product.max(1);

@@ -4,6 +4,7 @@ mod callbacks;
 mod evaluate;
 mod run;
 mod steering;
+mod steering_docs;
 
 use std::path::Path;
 use std::rc::Rc;
@@ -82,23 +83,28 @@ fn train_fields() -> &'static [Field] {
     ALL.get_or_init(|| TrainConfig::fields().iter().chain(&FIELDS).copied().collect())
 }
 
-/// The same for a run that goes on: what it keeps is listed with the reason, and refused with it.
+/// The same for a run that goes on, which has them already: what it keeps is listed with the reason, and refused with it.
 fn resume_fields() -> &'static [Field] {
     static ALL: OnceLock<Vec<Field>> = OnceLock::new();
-    let kept = |field: &Field| match FIXED.iter().find(|(key, _)| *key == field.name) {
+    let of_a_run = |field: &Field| match FIXED.iter().find(|(key, _)| *key == field.name) {
         Some((_, reason)) => {
             let doc: &'static str = Box::leak(format!("Stays as it is: {reason}. A fork may have another.").into());
-            Field { doc, default: || Value::Null, ..*field }
+            Field { doc, ..unset(field) }
         }
-        None => *field,
+        None => unset(field),
     };
-    ALL.get_or_init(|| train_fields().iter().map(kept).collect())
+    ALL.get_or_init(|| train_fields().iter().map(of_a_run).collect())
 }
 
-/// The options of `train`, and where a run is forked.
+/// The options of `train` as a run has them, and where it is forked.
 fn fork_fields() -> &'static [Field] {
     static ALL: OnceLock<Vec<Field>> = OnceLock::new();
-    ALL.get_or_init(|| Fork::fields().iter().chain(train_fields()).copied().collect())
+    ALL.get_or_init(|| Fork::fields().iter().copied().chain(train_fields().iter().map(unset)).collect())
+}
+
+/// A setting whose default is what the run has; where its functions are asked, there is none.
+fn unset(field: &Field) -> Field {
+    if FIELDS.iter().any(|own| own.name == field.name) { *field } else { Field { default: || Value::Null, ..*field } }
 }
 
 pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
