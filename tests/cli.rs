@@ -63,7 +63,7 @@ fn a_mistake_on_the_command_line_ends_with_two() {
     wasabi(&folder).args(["rum", &file]).assert().code(2);
     wasabi(&folder).args(["train", "--lr", "-1"]).assert().code(2).stderr(contains("`lr` is -1"));
     wasabi(&folder).args(["train", "--d-state", "many"]).assert().code(2).stderr(contains("expected an integer"));
-    for line in ["train --resume run --lr 1", "train --resume run --pool 4", "verify run --d-model 99"] {
+    for line in ["train --resume run --pool 4", "train --resume run --window 64", "verify run --d-model 99"] {
         wasabi(&folder).args(line.split(' ')).assert().code(2).stderr(contains("cannot be used with"));
     }
     Command::new(env!("CARGO_BIN_EXE_wasabi")).args(["--device", "cdua"]).assert().code(2).stderr(contains("`cuda`"));
@@ -121,6 +121,13 @@ fn training_evaluating_and_generating_work_from_flags_alone() {
     wasabi(&folder).args(draw).assert().success().stdout(contains("run/samples/take-0.wav"));
 
     wasabi(&folder).args(["train", "--resume", "run"]).assert().success().stdout(contains("after 2 steps"));
+    let more = ["train", "--resume", "run", "--steps", "3", "--train-window", "64", "--train-dropout", "0.1"];
+    wasabi(&folder).args(more).assert().success().stdout(contains("after 3 steps"));
+    wasabi(&folder)
+        .args(["train", "--resume", "run", "--batch", "9"])
+        .assert()
+        .code(1)
+        .stderr(contains("dealt to updates"));
     let again = wasabi(&folder).arg("train").args(tiny_flags()).args(["--steps", "2", "--out", "run"]).assert();
     again.code(1).stderr(contains("overwrite"));
 }

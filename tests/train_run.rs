@@ -1,5 +1,6 @@
 //! Training whole: it learns, repeats itself, resumes bit for bit, stops in every way it should, and refuses in time.
 
+use serde_json::Map;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,11 +13,11 @@ use wasabi::model::{Model, ModelError, Pass, SashimiConfig};
 use wasabi::options::parse;
 use wasabi::seed::Seed;
 use wasabi::train::{
-    Batches, Checkpoint, EvaluateConfig, Observer, Outcome, Progress, Schedule, Silent, StepReport, Stop, TokenBatch,
-    TrainConfig, TrainError, Validation, evaluate, load_model, open_run, resume, score, train,
+    Batches, Checkpoint, Control, EvaluateConfig, Observer, Outcome, Progress, Schedule, Silent, StepReport, Stop,
+    TokenBatch, TrainConfig, TrainError, Validation, evaluate, load_model, open_run, resume, score, train,
 };
 
-const WINDOW: usize = 64;
+pub(crate) const WINDOW: usize = 64;
 
 /// Four short files of two tones each: two to train on, one each for validation and test.
 fn write_audio(folder: &Path, samples: usize) {
@@ -33,25 +34,25 @@ fn corpus_config(folder: &Path) -> CorpusConfig {
     CorpusConfig { from: folder.to_owned(), window: WINDOW, train_fraction: 0.5, ..CorpusConfig::default() }
 }
 
-fn corpus_in(folder: &Path) -> Corpus {
+pub(crate) fn corpus_in(folder: &Path) -> Corpus {
     write_audio(folder, 1600);
     Corpus::open(&corpus_config(folder), &Interrupt::default()).expect("a corpus")
 }
 
-fn sashimi(dropout: f64) -> SashimiConfig {
+pub(crate) fn sashimi(dropout: f64) -> SashimiConfig {
     let pool = vec![4];
     SashimiConfig { d_model: 8, n_layers: 1, d_state: 8, pool, dropout, n_ssm: None, ..SashimiConfig::default() }
 }
 
-fn tiny_model(kind: Kind) -> Model {
+pub(crate) fn tiny_model(kind: Kind) -> Model {
     Model::new(&sashimi(0.0).spec(), 256, Seed(3), Device::Cpu, kind).expect("a model")
 }
 
-fn config(steps: u64) -> TrainConfig {
+pub(crate) fn config(steps: u64) -> TrainConfig {
     TrainConfig { steps: Some(steps), seed: 5, eval_every: 4, accuracy_every: 3, ..TrainConfig::default() }
 }
 
-fn run_in(
+pub(crate) fn run_in(
     model: &mut Model,
     corpus: &Corpus,
     config: &TrainConfig,
@@ -63,17 +64,17 @@ fn run_in(
 }
 
 /// Every tensor of a checkpoint, as bits; weights and moments alike.
-fn bits(checkpoint: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn bits(checkpoint: &Path) -> BTreeMap<String, Vec<u8>> {
     let bytes = std::fs::read(checkpoint).expect("a checkpoint");
     let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
     file.iter().map(|(name, view)| (name.to_owned(), view.data().to_vec())).collect()
 }
 
 /// The rows of a run without what the clock decides.
-fn timeless(run: &Path) -> Vec<String> {
+pub(crate) fn timeless(run: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
     let rows = text.lines().map(|line| {
-        let mut row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).expect("a row");
+        let mut row: Map<String, serde_json::Value> = serde_json::from_str(line).expect("a row");
         row.remove("wall_seconds");
         row.remove("samples_per_second");
         serde_json::to_string(&row).expect("JSON")
@@ -81,7 +82,7 @@ fn timeless(run: &Path) -> Vec<String> {
     rows.collect()
 }
 
-fn frame(run: &Path) -> Frame {
+pub(crate) fn frame(run: &Path) -> Frame {
     read_log(run).expect("metrics").0
 }
 
@@ -159,7 +160,8 @@ fn child() {
             assert_eq!((outcome.stop, outcome.steps), (Stop::Interrupted, 5));
         }
         "second half" => {
-            let resumed = resume(&run, Device::Cpu, &mut Silent, &Interrupt::default()).expect("the other half");
+            let resumed =
+                resume(&run, &Map::new(), Device::Cpu, &mut Silent, &Interrupt::default()).expect("the other half");
             assert_eq!((resumed.outcome.stop, resumed.outcome.steps), (Stop::Finished, 10));
         }
         "no room to begin" => match without_room(&folder, &folder.join("fresh"), 10) {
@@ -198,7 +200,7 @@ struct StopAfter {
 }
 
 impl Observer for StopAfter {
-    fn on_step(&mut self, report: &StepReport) {
+    fn on_step(&mut self, report: &StepReport, _control: &mut Control) {
         if self.step == Some(report.step) {
             self.interrupt.set();
         }
@@ -355,10 +357,10 @@ struct Sleep {
 }
 
 impl Observer for Sleep {
-    fn on_begin(&mut self, done: u64, total: u64) {
+    fn on_begin(&mut self, _run: &Path, done: u64, total: u64) {
         self.began = Some((done, total));
     }
-    fn on_step(&mut self, report: &StepReport) {
+    fn on_step(&mut self, report: &StepReport, _control: &mut Control) {
         if report.step == self.after {
             std::thread::sleep(self.long);
         }
@@ -384,7 +386,7 @@ fn a_run_whose_time_was_up_goes_on_as_if_it_had_never_been_stopped() {
     assert_eq!(progress(&cut).extra.iter().map(|seen| seen.step).collect::<Vec<_>>(), [1]);
     // However busy the machine, each sitting has a second of its own, and so makes at least one update.
     let mut rest = || {
-        let resumed = resume(&cut, Device::Cpu, &mut sleep, &Interrupt::default()).expect("the rest");
+        let resumed = resume(&cut, &Map::new(), Device::Cpu, &mut sleep, &Interrupt::default()).expect("the rest");
         assert!(resumed.outcome.wall_seconds > 1.0, "the earlier sitting's time was forgotten");
         resumed.outcome.stop
     };
@@ -413,7 +415,9 @@ fn a_resumed_run_knows_the_best_validation_of_the_sitting_before() {
     let path = folder.path().join("run");
     let outcome = run_in(&mut tiny_model(Kind::Float), &corpus, &config(4), &path, &mut Silent).expect("a run");
     let mut needed = outcome.best.expect("a best validation");
-    let found = resume(&path, Device::Cpu, &mut Silent, &Interrupt::default()).expect("nothing more to do").outcome;
+    let found = resume(&path, &Map::new(), Device::Cpu, &mut Silent, &Interrupt::default())
+        .expect("nothing more to do")
+        .outcome;
     assert!(found.last.is_none(), "this sitting validated");
     let mut found = found.best.expect("the best validation of the sitting before");
     assert!((found.evaluation.seconds / needed.evaluation.seconds - 1.0).abs() < 1e-9);
@@ -516,7 +520,7 @@ fn a_run_is_not_continued_with_another_model_or_other_audio() {
     let error = train(&mut wider, &corpus, &config(4), &again, &mut Silent, &Interrupt::default()).expect_err("wider");
     assert!(error.to_string().contains("model.d_model: 12, was 8"), "{error}");
     write_audio(&folder.path().join("audio"), 1700);
-    let error = resume(&run, Device::Cpu, &mut Silent, &Interrupt::default()).expect_err("other audio");
+    let error = resume(&run, &Map::new(), Device::Cpu, &mut Silent, &Interrupt::default()).expect_err("other audio");
     assert!(matches!(error, TrainError::CannotContinue { .. }), "{error}");
 }
 

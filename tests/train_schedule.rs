@@ -81,6 +81,84 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn exponential_multiplies_by_the_same_factor_at_each_update(from in 0.01..10.0, to in 0.01..10.0, steps in 2_u64..500) {
+        let schedule = Schedule::exponential(from, to, Some(steps));
+        prop_assert!(close(at(&schedule, 0), from));
+        prop_assert!((at(&schedule, steps + 3) / to - 1.0).abs() < 1e-9);
+        let ratio = |step| at(&schedule, step + 1) / at(&schedule, step);
+        for step in 0..steps {
+            prop_assert!((ratio(step) / ratio(0) - 1.0).abs() < 1e-9, "after {}", step);
+        }
+    }
+
+    #[test]
+    fn the_extremes_hold_every_value_of_a_run(
+        a in 0.0..3.0, b in 0.0..3.0, step in 1_u64..60, times in 1_u64..5, total in 1_u64..400,
+    ) {
+        for schedule in [
+            Schedule::linear(a, b, None),
+            Schedule::cosine(a, None),
+            Schedule::warmup(step).then(Schedule::exponential(a + 0.1, b + 0.1, None)).scaled(b),
+            Schedule::step_decay(step, a),
+            Schedule::cosine(a, Some(step)).repeat(Some(times)),
+            Schedule::piecewise(vec![(step, a), (2 * step, b), (5 * step, a + b)]),
+            Schedule::stairs(vec![(0, b), (step, a), (3 * step, 0.5)]),
+            Schedule::constant().scaled(a),
+        ] {
+            let schedule = schedule.resolved(total);
+            let (least, most) = schedule.extremes(total);
+            for step in 0..total {
+                let value = at(&schedule, step);
+                prop_assert!(least - 1e-9 <= value && value <= most + 1e-9, "{:?} at {}: {}", schedule, step, value);
+            }
+        }
+    }
+}
+
+#[test]
+fn piecewise_goes_straight_from_point_to_point_and_stairs_jump() {
+    let points = vec![(10, 1.0), (20, 3.0), (40, 0.0)];
+    let lines = Schedule::piecewise(points.clone());
+    for (step, needed) in [(0, 1.0), (10, 1.0), (15, 2.0), (20, 3.0), (30, 1.5), (40, 0.0), (99, 0.0)] {
+        assert!(close(at(&lines, step), needed), "line at {step}: {}", at(&lines, step));
+    }
+    let stairs = Schedule::stairs(points);
+    for (step, needed) in [(0, 1.0), (19, 1.0), (20, 3.0), (39, 3.0), (40, 0.0), (99, 0.0)] {
+        assert!(close(at(&stairs, step), needed), "stair at {step}: {}", at(&stairs, step));
+    }
+    assert_eq!((lines.length(), stairs.length()), (Some(40), None));
+    assert!(close(at(&lines.then(Schedule::constant()), 50), 1.0), "something follows the last point");
+}
+
+#[test]
+fn points_must_go_on_in_order_and_there_must_be_some() {
+    let error = Schedule::piecewise(vec![]).validate().expect_err("no points");
+    assert_eq!(error, ScheduleError::NoPoints { kind: "piecewise" });
+    let error = Schedule::stairs(vec![(0, 1.0), (5, 2.0), (5, 3.0)]).validate().expect_err("twice at 5");
+    assert_eq!(error, ScheduleError::Disorder { kind: "stairs", point: 3, found: 5, before: 5 });
+    assert!(Schedule::piecewise(vec![(0, -1.0)]).validate().is_err());
+}
+
+#[test]
+fn a_number_is_a_schedule_of_that_number() {
+    let schedule: Schedule = serde_json::from_str("0.25").expect("a number");
+    assert_eq!(schedule, Schedule::constant().scaled(0.25));
+    let back: Schedule = serde_json::from_str(&serde_json::to_string(&schedule).expect("JSON")).expect("the same");
+    assert_eq!(back, schedule);
+    let points = Schedule::piecewise(vec![(0, 512.0), (7, 0.1)]);
+    let back: Schedule = serde_json::from_str(&serde_json::to_string(&points).expect("JSON")).expect("the same");
+    assert_eq!(back, points);
+}
+
+#[test]
+fn only_what_waits_for_the_length_of_the_run_is_open() {
+    assert!(Schedule::warmup(3).then(Schedule::cosine(0.0, None)).scaled(2.0).is_open());
+    assert!(!Schedule::linear(0.0, 1.0, Some(5)).is_open() && !Schedule::constant().is_open());
+    assert!(!Schedule::linear(0.0, 1.0, None).resolved(9).is_open());
+}
+
 /// One validation every 10 updates.
 fn validations(losses: &[f64]) -> Vec<Validation> {
     losses.iter().zip(1..).map(|(&nll, index)| Validation { step: index * 10, nll }).collect()
@@ -148,6 +226,7 @@ fn numbers_out_of_range_are_refused_by_name() {
         (Schedule::cosine(f64::NAN, None), "floor"),
         (Schedule::step_decay(0, 0.5), "every"),
         (Schedule::constant().scaled(f64::INFINITY), "by"),
+        (Schedule::exponential(0.0, 1.0, None), "from"),
     ] {
         let error = schedule.validate().expect_err(name).to_string();
         assert!(error.contains(&format!("`{name}`")), "{error}");

@@ -6,22 +6,27 @@ use serde_json::{Map, Value};
 
 use crate::options::{self, Field, OptionError, Options};
 
-/// Adds a flag for every option of `T` that `command` does not have yet; a name that two tables share is one flag.
+/// Adds a flag for every option of `T`. A name that is taken comes with its owner: `--train-window` beside the `--window` of
+/// a corpus.
 pub(super) fn add<T: Options>(command: Command) -> Command {
     T::fields().iter().fold(command, |command, field| {
-        if command.get_arguments().any(|arg| arg.get_id() == field.name) {
-            return command;
-        }
-        command.arg(flag(field, T::OWNER))
+        let taken = command.get_arguments().any(|arg| arg.get_long() == Some(&field.name.replace('_', "-")));
+        let name = if taken { format!("{}_{}", T::OWNER, field.name) } else { field.name.to_owned() };
+        command.arg(flag(field, T::OWNER, id::<T>(field), name))
     })
+}
+
+/// What clap calls the flag of an option.
+fn id<T: Options>(field: &Field) -> String {
+    format!("{}.{}", T::OWNER, field.name)
 }
 
 /// `command`, refusing the argument `name` beside any option of `T`; flags that stand before every command stay allowed.
 pub(super) fn without<T: Options>(command: Command, name: &'static str) -> Command {
-    command.mut_arg(name, |arg| arg.conflicts_with_all(T::fields().iter().map(|field| field.name)))
+    command.mut_arg(name, |arg| arg.conflicts_with_all(T::fields().iter().map(id::<T>)))
 }
 
-fn flag(field: &'static Field, owner: &'static str) -> Arg {
+fn flag(field: &'static Field, owner: &'static str, id: String, name: String) -> Arg {
     let default = (field.default)();
     let mut facts = Vec::new();
     facts.extend(field.unit().map(str::to_owned));
@@ -32,9 +37,9 @@ fn flag(field: &'static Field, owner: &'static str) -> Arg {
         other => Some(format!("default: {other}")),
     });
     let shown = if facts.is_empty() { String::new() } else { format!(" [{}]", facts.join("; ")) };
-    let arg = Arg::new(field.name)
-        .long(field.name.replace('_', "-"))
-        .alias(field.name)
+    let arg = Arg::new(id)
+        .long(name.replace('_', "-"))
+        .alias(name)
         .value_name(value_name(&default))
         .allow_negative_numbers(true)
         .help_heading(format!("Options of {owner}"))
@@ -58,7 +63,7 @@ fn value_name(default: &Value) -> &'static str {
 /// # Errors
 /// As [`options::parse`].
 pub(super) fn read<T: Options>(matches: &ArgMatches) -> Result<T, OptionError> {
-    options::parse(&settings::<T>(matches))
+    options::parse(&given::<T>(matches))
 }
 
 /// The options of `T` that stand on the command line, the rest as in `base`.
@@ -70,14 +75,18 @@ pub(super) fn read_over<T: Options>(matches: &ArgMatches, base: &T) -> Result<T,
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     };
-    settings.extend(self::settings::<T>(matches));
+    settings.extend(given::<T>(matches));
     options::parse(&settings)
 }
 
-fn settings<T: Options>(matches: &ArgMatches) -> Map<String, Value> {
-    let typed = |field: &&Field| matches.value_source(field.name) == Some(ValueSource::CommandLine);
-    let value = |field: &Field| matches.get_one::<String>(field.name).map(|text| json(text, field));
-    T::fields().iter().filter(typed).filter_map(|field| Some((field.name.to_owned(), value(field)?))).collect()
+/// The options of `T` that stand on the command line, unread.
+pub(super) fn given<T: Options>(matches: &ArgMatches) -> Map<String, Value> {
+    let text = |field: &Field| {
+        let id = id::<T>(field);
+        let typed = matches.value_source(&id) == Some(ValueSource::CommandLine);
+        matches.get_one::<String>(&id).filter(|_| typed).cloned()
+    };
+    T::fields().iter().filter_map(|field| Some((field.name.to_owned(), json(&text(field)?, field)))).collect()
 }
 
 /// A flag's text as the kind of value that its option takes; what does not fit stays text, for the option to refuse. An
@@ -129,6 +138,26 @@ mod tests {
         for none in ["()", "none", "None", "null"] {
             assert_eq!(parsed(&["--out", none]).expect("no value is a value here").out, None);
         }
+    }
+
+    crate::options! {
+        /// Another test.
+        pub(crate) struct Second for "second" {
+            /// Another learning rate.
+            lr: f64 = 0.25,
+            /// Its own.
+            steps: u64 = 1,
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_comes_with_its_owner() {
+        let command = || add::<Second>(add::<Sample>(Command::new("sample")));
+        let matches = command().get_matches_from(["sample", "--lr", "1", "--second-lr", "2", "--steps", "3"]);
+        assert_eq!(read::<Sample>(&matches).expect("fitting").lr, 1.0);
+        assert_eq!(read::<Second>(&matches), Ok(Second { lr: 2.0, steps: 3 }));
+        let matches = command().get_matches_from(["sample", "--lr", "1"]);
+        assert_eq!(read::<Second>(&matches), Ok(Second::default()), "the first table's flag is not the second's");
     }
 
     #[test]

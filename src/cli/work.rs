@@ -19,14 +19,13 @@ pub(super) fn train_command() -> Command {
         Arg::new("resume")
             .long("resume")
             .value_name("FOLDER")
-            .help("Go on with the run in this folder, with the settings it was started with"),
+            .help("Go on with the run in this folder, with the settings it was started with and those given now"),
     );
     let command = flags::add::<CorpusConfig>(command);
     let command = flags::add::<SashimiConfig>(command);
     let command = flags::add::<TrainConfig>(command);
     let command = flags::without::<CorpusConfig>(command, "resume");
-    let command = flags::without::<SashimiConfig>(command, "resume");
-    flags::without::<TrainConfig>(command, "resume")
+    flags::without::<SashimiConfig>(command, "resume")
 }
 
 /// `wasabi evaluate CHECKPOINT`.
@@ -61,7 +60,7 @@ fn checkpoint() -> Arg {
 /// Trains, and prints the run.
 pub(super) fn train(matches: &ArgMatches, context: &Context) -> Result<(), Diagnostic> {
     let run = match matches.get_one::<String>("resume") {
-        Some(folder) => actions::resume(context, Path::new(folder)),
+        Some(folder) => actions::resume(context, Path::new(folder), &flags::given::<TrainConfig>(matches)),
         None => {
             let corpus = flags::read::<CorpusConfig>(matches).map_err(usage)?;
             let spec = flags::read::<SashimiConfig>(matches).map_err(usage)?.spec();

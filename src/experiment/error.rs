@@ -12,6 +12,12 @@ pub enum ExperimentError {
         /// The folder asked for.
         path: PathBuf,
     },
+    /// Somebody is training the run.
+    #[error("{} is being trained right now", path.display())]
+    Busy {
+        /// The run's folder.
+        path: PathBuf,
+    },
     /// The folder is not a run.
     #[error("{} holds no run: there is no run.toml in it", path.display())]
     NotARun {
@@ -62,6 +68,9 @@ impl ExperimentError {
                  \"overwrite\" (the old run is moved aside, never deleted)"
                     .to_owned(),
             ),
+            Self::Busy { .. } => {
+                Some("wait until it ends, or choose another folder: one run is trained once at a time".to_owned())
+            }
             Self::NotARun { .. } => Some("a run's folder is the one that holds run.toml and checkpoints/".to_owned()),
             Self::Write { source, .. } => Some(match source.kind() {
                 io::ErrorKind::PermissionDenied => "choose a folder that you may write to".to_owned(),

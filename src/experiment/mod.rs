@@ -1,12 +1,13 @@
 //! The lab book: a run is a folder that survives anything.
 //!
 //! Lives here: the layout of a run's folder, its record `run.toml` (every setting, the seed, the code revision, the
-//! versions). Sweeps and launchers will live here too. Does not: tensors, training (`train`, which writes into a run), drawing, printing. A run can be
+//! versions), where it stands, and which runs there are ([`find_runs`]). Sweeps and launchers will live here too. Does not: tensors, training (`train`, which writes into a run), drawing, printing. A run can be
 //! listed and read without libtorch. May use: `metrics`.
 //!
 //! ```text
 //! run/
 //!   run.toml         every setting, seed, revision, device, versions   (Record)
+//!   status.json      where it stands, for lists of runs                (Status)
 //!   metrics.jsonl    one line for each step and evaluation, flushed    (metrics::Log)
 //!   metrics.parquet  the same, compacted
 //!   checkpoints/     last.safetensors, best.safetensors, a manifest beside each
@@ -17,7 +18,11 @@
 mod error;
 mod record;
 mod run_dir;
+mod status;
+mod summary;
 
 pub use error::ExperimentError;
-pub use record::{RECORD_SCHEMA, Record, Versions};
+pub use record::{ForkOrigin, RECORD_SCHEMA, Record, Versions};
 pub use run_dir::{Existing, RunDir};
+pub use status::{RunLock, State, Status};
+pub use summary::{RunSummary, find_runs, summarize};

@@ -3,6 +3,7 @@
 use super::ExperimentError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// The layout of `run.toml` that this version writes.
 pub const RECORD_SCHEMA: u32 = 1;
@@ -28,6 +29,12 @@ pub struct Record {
     /// The sweep that this run is a trial of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// The run that it went on from, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<ForkOrigin>,
+    /// Callbacks that took part, by name, each in its own words where they are known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub callbacks: BTreeMap<String, String>,
     /// Versions of what rounds and stores.
     pub versions: Versions,
     /// The audio and its content hash.
@@ -39,6 +46,20 @@ pub struct Record {
     /// The script that started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<String>,
+}
+
+/// Where a run was forked off another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForkOrigin {
+    /// The folder of the other run.
+    pub run: String,
+    /// The updates that the other run had done.
+    pub step: u64,
+    /// The signature of the other run.
+    pub signature: String,
+    /// Whether the optimiser's moments came along.
+    pub moments: bool,
 }
 
 /// Versions of what decides numbers and formats.
@@ -86,12 +107,35 @@ impl Record {
             device,
             threads,
             parent: None,
+            forked_from: None,
+            callbacks: BTreeMap::new(),
             versions: Versions::of_this_build(),
             corpus,
             train,
             model,
             script: None,
         }
+    }
+
+    /// The same record with the callbacks that take part; they are part of the signature.
+    #[must_use]
+    pub fn with_callbacks(mut self, callbacks: BTreeMap<String, String>) -> Self {
+        if !callbacks.is_empty() {
+            let words = callbacks.iter().map(|(name, text)| (name.clone(), Value::String(text.clone()))).collect();
+            self.signature = signature(self.seed, &[&self.corpus, &self.train, &self.model, &words]);
+        }
+        self.callbacks = callbacks;
+        self
+    }
+
+    /// The same record, of a run that was begun as `former` says and now goes on.
+    #[must_use]
+    pub fn going_on(mut self, former: &Self) -> Self {
+        self.created_unix_s = former.created_unix_s;
+        self.parent.clone_from(&former.parent);
+        self.forked_from.clone_from(&former.forked_from);
+        self.script.clone_from(&former.script);
+        self
     }
 
     /// The settings that differ from `other`, as `train.lr: 0.004, was 0.001`.
@@ -104,9 +148,11 @@ impl Record {
             ("model", &self.model, &other.model),
         ] {
             let keys = new.keys().chain(old.keys().filter(|key| !new.contains_key(*key)));
-            out.extend(keys.filter(|key| new.get(*key) != old.get(*key)).map(|key| {
-                let show = |map: &Map<String, Value>| map.get(key).map_or("unset".to_owned(), Value::to_string);
-                format!("{name}.{key}: {}, was {}", show(new), show(old))
+            // A record of an earlier version lacks settings that came later; they were none then.
+            let of = |map: &'_ Map<String, Value>, key: &str| map.get(key).cloned().unwrap_or(Value::Null);
+            out.extend(keys.filter(|key| of(new, key) != of(old, key)).map(|key| {
+                let show = |value: Value| if value.is_null() { "none".to_owned() } else { value.to_string() };
+                format!("{name}.{key}: {}, was {}", show(of(new, key)), show(of(old, key)))
             }));
         }
         out

@@ -1,5 +1,6 @@
 //! The folder of one run: where everything goes.
 
+use super::status::{self, RunLock, Status};
 use super::{ExperimentError, Record};
 use crate::metrics::atomic;
 use serde::{Deserialize, Serialize};
@@ -48,13 +49,15 @@ impl RunDir {
     /// The run at `path`, made or taken up as `existing` says, and found writable by writing to it.
     ///
     /// # Errors
-    /// [`ExperimentError::Occupied`] under [`Existing::Refuse`]; [`ExperimentError::Write`] when something cannot be
-    /// written, before any work has gone into it.
+    /// [`ExperimentError::Occupied`] under [`Existing::Refuse`]; [`ExperimentError::Busy`] under [`Existing::Overwrite`]
+    /// when the run is being trained; [`ExperimentError::Write`] when something cannot be written, before any work has gone
+    /// into it.
     pub fn prepare(path: &Path, existing: Existing) -> Result<Self, ExperimentError> {
         let run = Self { path: path.to_owned() };
         if run.is_recorded() {
             match existing {
                 Existing::Refuse => return Err(ExperimentError::Occupied { path: path.to_owned() }),
+                Existing::Overwrite if run.is_busy() => return Err(ExperimentError::Busy { path: path.to_owned() }),
                 Existing::Overwrite => run.move_aside()?,
                 Existing::Continue => {}
             }
@@ -165,6 +168,47 @@ impl RunDir {
         let path = self.record_path();
         let text = fs::read_to_string(&path).map_err(|source| ExperimentError::Read { path: path.clone(), source })?;
         Record::from_toml(&text).map_err(|reason| ExperimentError::Record { path, reason })
+    }
+
+    /// `status.json`.
+    #[must_use]
+    pub fn status_path(&self) -> PathBuf {
+        self.path.join("status.json")
+    }
+
+    /// Writes `status.json`, with the time.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Write`].
+    pub fn write_status(&self, status: &Status) -> Result<(), ExperimentError> {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let text = Status { updated_unix_s: since.as_secs(), ..status.clone() }.to_json();
+        let path = self.status_path();
+        atomic::replace(&path, |out| writeln!(out, "{text}")).map_err(|source| ExperimentError::Write { path, source })
+    }
+
+    /// Reads `status.json`; `None` where there is none, or one of another version.
+    #[must_use]
+    pub fn read_status(&self) -> Option<Status> {
+        Status::from_json(&fs::read_to_string(self.status_path()).ok()?)
+    }
+
+    /// Keeps everybody else from training this run while the lock lives.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Busy`] when somebody does already; [`ExperimentError::Write`].
+    pub fn lock(&self) -> Result<RunLock, ExperimentError> {
+        status::lock(&self.lock_path(), &self.path)
+    }
+
+    /// Whether the run is being trained right now, by any process on this machine.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        status::is_locked(&self.lock_path())
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.path.join(".lock")
     }
 
     fn move_aside(&self) -> Result<(), ExperimentError> {

@@ -20,6 +20,10 @@ pub const ACCURACY_AT_5: &str = "accuracy_at_5";
 pub const ACCURACY_AT_10: &str = "accuracy_at_10";
 /// Learning rate of the main parameter group at this step.
 pub const LR: &str = "lr";
+/// Dropout probability of every block at this step, where it is scheduled.
+pub const DROPOUT: &str = "dropout";
+/// Tokens of a training window at this step, where they are scheduled.
+pub const WINDOW: &str = "window";
 /// Global norm of the gradient before clipping.
 pub const GRAD_NORM: &str = "grad_norm";
 /// Audio samples (tokens) processed in a second of wall time.

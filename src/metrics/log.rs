@@ -2,7 +2,7 @@
 
 use super::{Frame, MetricsError, Row, columns};
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Name of the log in a run's folder.
@@ -145,6 +145,39 @@ impl Log {
 /// [`MetricsError::Mixed`] if a column holds two kinds of values.
 pub fn read_log(folder: &Path) -> Result<(Frame, Option<Torn>), MetricsError> {
     read_file(&folder.join(LOG_NAME))
+}
+
+/// Reads the log in `folder` with `rows` after it, which are not written yet: what a callback sees at its step.
+///
+/// # Errors
+/// As [`read_log`].
+pub fn read_log_with(folder: &Path, rows: &[Row]) -> Result<Frame, MetricsError> {
+    let path = folder.join(LOG_NAME);
+    let bytes = std::fs::read(&path).map_err(MetricsError::io("read", &path))?;
+    let read = parse(&path, &bytes)?;
+    let all: Vec<Row> = read.rows.into_iter().map(|line| line.row).chain(rows.iter().cloned()).collect();
+    Frame::from_rows(&all)
+}
+
+/// Bytes of a log's end that [`last_rows`] reads.
+const TAIL: u64 = 16 << 10;
+
+/// The last rows of the log in `folder`, some dozens of them, in order: what there is in its last 16 KiB. Empty where there
+/// is no log that can be read.
+#[must_use]
+pub fn last_rows(folder: &Path) -> Vec<Row> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(folder.join(LOG_NAME))?;
+        let start = file.metadata()?.len().saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    // The first line may begin in the middle, and the last may end there: neither then reads as a row.
+    let lines = bytes.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    lines.filter_map(|line| Row::from_json(line.trim_end()).ok()).collect()
 }
 
 fn read_file(path: &Path) -> Result<(Frame, Option<Torn>), MetricsError> {

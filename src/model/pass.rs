@@ -24,6 +24,8 @@ pub(crate) struct Probe {
 pub struct Pass {
     pub(crate) tape: Tape,
     dropout: Option<(Seed, u64)>,
+    /// In place of every block's own dropout.
+    scheduled: Option<f64>,
     masks: u64,
     kernels: Option<HashMap<(String, i64), Tensor>>,
     probes: Option<Vec<Probe>>,
@@ -40,6 +42,13 @@ impl Pass {
     #[must_use]
     pub fn train(seed: Seed, counter: u64) -> Self {
         Self { tape: Tape::recording(), dropout: Some((seed, counter)), ..Self::default() }
+    }
+
+    /// The same pass with the dropout `probability` in every block, whatever the block's own; `None` changes nothing. What
+    /// residual blocks add is dropped as the model has it.
+    #[must_use]
+    pub fn with_dropout(self, probability: Option<f64>) -> Self {
+        Self { scheduled: probability, ..self }
     }
 
     /// An evaluation that keeps what each S4 layer saw and said.
@@ -74,8 +83,17 @@ impl Pass {
         Ok(kernel)
     }
 
-    /// Dropout on `x` `(batch, channels, seq_len)`; `tied` drops a channel for a whole sequence.
+    /// A block's dropout on `x` `(batch, channels, seq_len)`; `tied` drops a channel for a whole sequence.
     pub(crate) fn drop_out(&mut self, x: Tensor, probability: f64, tied: bool) -> Result<Tensor, ModelError> {
+        self.mask(x, self.scheduled.unwrap_or(probability), tied)
+    }
+
+    /// Dropout on what a residual block adds, `(batch, channels, seq_len)`: whole channels, and never scheduled.
+    pub(crate) fn drop_residual(&mut self, x: Tensor, probability: f64) -> Result<Tensor, ModelError> {
+        self.mask(x, probability, true)
+    }
+
+    fn mask(&mut self, x: Tensor, probability: f64, tied: bool) -> Result<Tensor, ModelError> {
         let Some((seed, counter)) = self.dropout.filter(|_| probability > 0.0) else {
             return Ok(x);
         };

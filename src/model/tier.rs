@@ -41,7 +41,7 @@ impl Residual {
             Layer::S4(block) => block.forward(&normed, pass)?,
             Layer::FeedForward(block) => block.forward(&normed, pass)?,
         };
-        let y = pass.drop_out(y, self.dropres, true)?;
+        let y = pass.drop_residual(y, self.dropres)?;
         Ok(x.f_add(&y)?)
     }
 }

@@ -74,18 +74,35 @@ impl TokenBatch {
         seq_len: usize,
         device: Device,
     ) -> Result<Self, TrainError> {
+        let pieces: Vec<(usize, usize)> = indices.iter().map(|&index| (index, 0)).collect();
+        Self::cut(split, &pieces, quantizer, seq_len, device)
+    }
+
+    /// The batch of `pieces` of windows: the window's index, and where in it the piece of at most `seq_len` tokens begins.
+    /// What stands before a piece is not fed: it begins from the zero level, as a window does.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn cut(
+        split: &Split,
+        pieces: &[(usize, usize)],
+        quantizer: Quantizer,
+        seq_len: usize,
+        device: Device,
+    ) -> Result<Self, TrainError> {
         let zero = i64::from(quantizer.zero_level());
-        let mut inputs = Vec::with_capacity(indices.len() * seq_len);
-        let mut targets = Vec::with_capacity(indices.len() * seq_len);
+        let mut inputs = Vec::with_capacity(pieces.len() * seq_len);
+        let mut targets = Vec::with_capacity(pieces.len() * seq_len);
         let mut tokens = 0;
-        for &index in indices {
+        for &(index, start) in pieces {
             let window = split.window(index);
-            let window = &window[..window.len().min(seq_len)];
-            let wide = || window.iter().map(|&token| i64::from(token));
-            let shifted = std::iter::once(zero).chain(wide().take(window.len().saturating_sub(1)));
+            let piece = window.get(start..).unwrap_or_default();
+            let piece = &piece[..piece.len().min(seq_len)];
+            let wide = || piece.iter().map(|&token| i64::from(token));
+            let shifted = std::iter::once(zero).chain(wide().take(piece.len().saturating_sub(1)));
             inputs.extend(shifted.chain(std::iter::repeat(zero)).take(seq_len));
             targets.extend(wide().chain(std::iter::repeat(IGNORED_TARGET)).take(seq_len));
-            tokens += window.len() as u64;
+            tokens += piece.len() as u64;
         }
         let shape = [-1, i64::try_from(seq_len).unwrap_or(i64::MAX)];
         let tensor = |values: &[i64]| Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(device);

@@ -25,6 +25,30 @@ const OPTIMIZER_PREFIX: &str = "optimizer.";
 /// # Errors
 /// [`TrainError::Save`] with the system's reason, for example a full disk; a former checkpoint there stays whole.
 pub fn save(path: &Path, model: &Model, optimizer: Option<&AdamW>, manifest: &Manifest) -> Result<(), TrainError> {
+    let mut tensors = model.state_dict();
+    tensors.extend(named(optimizer.map(AdamW::state).unwrap_or_default()));
+    write(path, &tensors, manifest)
+}
+
+/// Writes what was read from a checkpoint to another place.
+///
+/// # Errors
+/// As [`save`].
+pub(super) fn copy(checkpoint: &Checkpoint, path: &Path) -> Result<(), TrainError> {
+    let shallow = |tensors: &[(String, Tensor)]| -> Vec<(String, Tensor)> {
+        tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
+    };
+    let mut tensors = shallow(&checkpoint.weights);
+    tensors.extend(named(shallow(&checkpoint.moments)));
+    write(path, &tensors, &checkpoint.manifest)
+}
+
+/// The optimiser's tensors under the names that they have in a file.
+fn named(moments: Vec<(String, Tensor)>) -> impl Iterator<Item = (String, Tensor)> {
+    moments.into_iter().map(|(name, tensor)| (format!("{OPTIMIZER_PREFIX}{name}"), tensor))
+}
+
+fn write(path: &Path, tensors: &[(String, Tensor)], manifest: &Manifest) -> Result<(), TrainError> {
     let failed = |source: io::Error| TrainError::Save {
         path: path.to_owned(),
         step: manifest.step,
@@ -32,10 +56,7 @@ pub fn save(path: &Path, model: &Model, optimizer: Option<&AdamW>, manifest: &Ma
         former: path.is_file().then(|| path.to_owned()),
     };
     let json = serde_json::to_string_pretty(manifest).map_err(|error| failed(error.into()))?;
-    let mut tensors = model.state_dict();
-    let moments = optimizer.map(AdamW::state).unwrap_or_default();
-    tensors.extend(moments.into_iter().map(|(name, tensor)| (format!("{OPTIMIZER_PREFIX}{name}"), tensor)));
-    let bytes = to_bytes(&tensors, &json)?;
+    let bytes = to_bytes(tensors, &json)?;
     atomic::replace(path, |out| out.write_all(&bytes)).map_err(failed)?;
     let beside = path.with_extension("json");
     atomic::replace(&beside, |out| writeln!(out, "{json}")).map_err(failed)

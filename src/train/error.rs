@@ -125,6 +125,14 @@ pub enum TrainError {
         /// What differs.
         differences: Vec<String>,
     },
+    /// What an observer asked of the run cannot be.
+    #[error("{found}")]
+    Wish {
+        /// What was asked for.
+        found: String,
+        /// What to ask instead.
+        hint: String,
+    },
     /// Somebody asked to stop.
     #[error("stopped during {during}")]
     Interrupted {
@@ -168,6 +176,7 @@ impl TrainError {
             Self::CannotContinue { .. } => {
                 Some("use the settings in its run.toml, or start a run in another folder".to_owned())
             }
+            Self::Wish { hint, .. } => Some(hint.clone()),
             Self::Torch(_) | Self::Load { .. } | Self::Moments { .. } | Self::Interrupted { .. } => None,
         }
     }

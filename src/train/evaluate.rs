@@ -12,11 +12,11 @@ use crate::options::{OptionError, Options};
 crate::options! {
     /// What to score a model on.
     pub struct EvaluateConfig for "evaluate" {
-        /// The part of the corpus: "train", "val" or "test".
+        /// The part of the corpus. [; "train", "val", "test"]
         split: Part = Part::Val,
-        /// Windows in one forward pass, at least 1.
+        /// Windows in one forward pass. [windows; 1 or more]
         batch: usize = 4,
-        /// Windows scored, spread evenly over the part; by default all.
+        /// Windows scored, spread evenly over the part; by default all. [windows; 1 or more]
         windows: Option<usize> = None,
     }
     ; validate = validate

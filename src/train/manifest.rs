@@ -37,6 +37,17 @@ impl Precision {
     }
 }
 
+/// What observers have multiplied the learning rates by from some update on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateChange {
+    /// Updates done when it began to count.
+    pub step: u64,
+    /// The factor, beside the schedule's.
+    #[serde(with = "super::schedule::exact")]
+    pub factor: f64,
+}
+
 /// Where a run stands: with the seed and the settings, all that its next step depends on beside weights and moments.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,9 +60,12 @@ pub struct Progress {
     pub wall_seconds: f64,
     /// Every validation that was due so far, in order: what the schedule and early stopping look at.
     pub validations: Vec<Validation>,
-    /// Validations made because time was up. They may be the best, but they steer nothing, so that a run goes on as if it
+    /// Validations made because a run ended before its time. They may be the best, but they steer nothing, so that a run goes on as if it
     /// had never been stopped.
     pub extra: Vec<Validation>,
+    /// The last two times that an observer changed the learning rates; the metrics hold them all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rate_changes: Vec<RateChange>,
 }
 
 impl Progress {
@@ -66,6 +80,21 @@ impl Progress {
     pub fn since_best(&self) -> u64 {
         let best = best_of(&self.validations).map_or(0, |best| best.step);
         self.validations.iter().filter(|seen| seen.step > best).count() as u64
+    }
+
+    /// What observers have multiplied the learning rates of the update that follows `step` finished ones by.
+    #[must_use]
+    pub fn rate_factor(&self, step: u64) -> f64 {
+        self.rate_changes.iter().rev().find(|change| change.step <= step).map_or(1.0, |change| change.factor)
+    }
+
+    /// From the update that follows `step` finished ones on, the learning rates are multiplied by `factor`.
+    pub(super) fn change_rate(&mut self, step: u64, factor: f64) {
+        self.rate_changes.retain(|change| change.step < step);
+        self.rate_changes.push(RateChange { step, factor });
+        // One for the update to come, one for the validation of the update before.
+        let old = self.rate_changes.len().saturating_sub(2);
+        self.rate_changes.drain(..old);
     }
 
     /// The validation of the weights as they stand, due or not.

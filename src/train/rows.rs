@@ -9,6 +9,29 @@ use crate::metrics::{Baselines, Frame, Row, bits_per_byte, columns};
 /// Tokens trained on so far.
 pub const TOKENS: &str = "tokens";
 
+/// The columns that a run writes itself; observers' columns have other names.
+pub const RESERVED: [&str; 19] = [
+    columns::STEP,
+    columns::EPOCH,
+    columns::SPLIT,
+    TOKENS,
+    columns::LOSS,
+    columns::BITS_PER_BYTE,
+    columns::ACCURACY,
+    columns::ACCURACY_AT_3,
+    columns::ACCURACY_AT_5,
+    columns::ACCURACY_AT_10,
+    columns::LR,
+    columns::DROPOUT,
+    columns::WINDOW,
+    columns::GRAD_NORM,
+    columns::SAMPLES_PER_SECOND,
+    columns::WALL_SECONDS,
+    columns::UNIFORM_BITS_PER_BYTE,
+    columns::UNIGRAM_BITS_PER_BYTE,
+    columns::MARKOV_BITS_PER_BYTE,
+];
+
 pub(super) fn of_step(report: &StepReport) -> Row {
     let mut row = Row::new()
         .with(columns::STEP, report.step)
@@ -18,6 +41,8 @@ pub(super) fn of_step(report: &StepReport) -> Row {
         .with(columns::LOSS, report.loss)
         .with(columns::BITS_PER_BYTE, report.bits_per_byte)
         .with(columns::LR, report.lr)
+        .with_some(columns::DROPOUT, report.dropout)
+        .with_some(columns::WINDOW, report.window)
         .with(columns::GRAD_NORM, report.grad_norm)
         .with(columns::SAMPLES_PER_SECOND, report.samples_per_second)
         .with(columns::WALL_SECONDS, report.wall_seconds);
@@ -50,6 +75,7 @@ pub(super) fn of_eval(report: &EvalReport) -> Row {
 pub(super) fn to_eval(
     log: &Frame,
     seen: Validation,
+    total: u64,
     windows: usize,
     levels: u32,
     baselines: Baselines,
@@ -78,6 +104,7 @@ pub(super) fn to_eval(
     let tokens = number(TOKENS)? as u64;
     Some(EvalReport {
         step: seen.step,
+        total,
         epoch: number(columns::EPOCH)?,
         tokens,
         lr: number(columns::LR)?,

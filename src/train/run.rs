@@ -1,18 +1,21 @@
 //! Beginning a run, and going on with one.
 
+use super::batches::Batches;
 use super::checkpoint::Checkpoint;
 use super::evaluate::check_levels;
 use super::session::Session;
+use super::settings::changed;
 use super::{Observer, Outcome, TrainConfig, TrainError};
 use crate::audio::{Corpus, CorpusConfig};
-use crate::experiment::{ExperimentError, Record, RunDir};
+use crate::experiment::{ExperimentError, Record, RunDir, State, Status};
 use crate::interrupt::Interrupt;
 use crate::model::{Model, ModelSpec};
-use crate::options::Options;
+use crate::options::{OptionError, Options};
 use crate::seed::Seed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::Path;
 use tch::Device;
 
@@ -34,12 +37,14 @@ pub fn open_run(config: &TrainConfig) -> Result<RunDir, TrainError> {
 
 /// Trains `model` on `corpus`, writing into `run`: a new run where the folder has no checkpoint, else on from the last.
 ///
-/// A run that is continued under other training settings goes on under the new ones; the observer is told which differ.
+/// A run that is continued under other training settings goes on under the new ones; the observer is told which differ, and
+/// what jumps because of it.
 ///
 /// # Errors
 /// Before anything is trained: options out of range, another number of levels, a window that does not divide by the pools,
-/// too few windows, a folder that cannot be written or has no room, a run of another model or corpus. Later:
-/// [`TrainError::NotFinite`], [`TrainError::Save`] and [`TrainError::Metrics`]; what was saved and logged before stays.
+/// too few windows, a folder that cannot be written or has no room, a run of another model or corpus, a run that somebody
+/// is training. Later: [`TrainError::NotFinite`], [`TrainError::Save`] and [`TrainError::Metrics`]; what was saved and
+/// logged before stays.
 pub fn train(
     model: &mut Model,
     corpus: &Corpus,
@@ -51,31 +56,61 @@ pub fn train(
     config.validate()?;
     check_levels(model, corpus)?;
     model.check_length(i64::try_from(corpus.config().window).unwrap_or(i64::MAX))?;
-    let record = record_of(model, corpus, config);
-    let checkpoint = if run.has_checkpoint() {
+    let _lock = run.lock()?;
+    let mut record = record_of(model, corpus, config);
+    let callbacks = observer.callbacks();
+    let former = if run.has_checkpoint() {
         let former = run.read_record()?;
         check_same(&record, &former, run)?;
-        for difference in record.differences(&former) {
-            observer.on_note(&format!("continuing with other settings: {difference}"));
-        }
-        if record.threads != former.threads || record.device != former.device {
-            observer.on_note(&format!(
-                "continuing on {} with {} threads, was {} with {}: results may round differently",
-                record.device, record.threads, former.device, former.threads
-            ));
-        }
-        Some(Checkpoint::read(&run.checkpoint("last"))?)
+        differences(&record, &former, &callbacks).iter().for_each(|note| observer.on_note(note));
+        let mut all = former.callbacks.clone();
+        all.extend(callbacks);
+        record = record.going_on(&former).with_callbacks(all);
+        Some((former, Checkpoint::read(&run.checkpoint("last"))?))
     } else {
+        record = record.with_callbacks(callbacks);
         None
     };
     let recorded = run.is_recorded();
     let mut session = Session::new(model, corpus, config, run, observer, interrupt)?;
     run.write_record(&record)?;
-    match &checkpoint {
-        Some(checkpoint) => session.take_up(checkpoint)?,
-        None => session.begin(recorded)?,
+    let outcome = match &former {
+        Some((former, checkpoint)) => session.take_up(checkpoint).map(|()| {
+            let former: Option<TrainConfig> = from_settings(former.train.clone(), "train", run).ok();
+            session.tell_what_changes(former.as_ref());
+        }),
+        None => session.begin(recorded),
+    };
+    outcome.and_then(|()| session.train()).inspect_err(|error| {
+        let status = run.read_status().unwrap_or_else(|| Status::new(State::Failed, 0));
+        // The error itself is what the caller must hear of.
+        drop(run.write_status(&Status { state: State::Failed, reason: Some(error.to_string()), ..status }));
+    })
+}
+
+/// What is worth knowing when a run goes on: the settings, the machine and the callbacks that differ.
+fn differences(record: &Record, former: &Record, callbacks: &BTreeMap<String, String>) -> Vec<String> {
+    let mut notes: Vec<String> = record
+        .differences(former)
+        .into_iter()
+        .map(|difference| format!("continuing with other settings: {difference}"))
+        .collect();
+    if record.threads != former.threads || record.device != former.device {
+        notes.push(format!(
+            "continuing on {} with {} threads, was {} with {}: results may round differently",
+            record.device, record.threads, former.device, former.threads
+        ));
     }
-    session.train()
+    for (name, text) in &former.callbacks {
+        match callbacks.get(name) {
+            None => notes.push(format!(
+                "this run was trained with {name}, which is not given now; a learning rate that it changed stays changed"
+            )),
+            Some(now) if now != text => notes.push(format!("{name} is not what this run was trained with so far")),
+            Some(_) => {}
+        }
+    }
+    notes
 }
 
 /// What [`resume`] rebuilt and did.
@@ -91,39 +126,87 @@ pub struct Resumed {
     pub outcome: Outcome,
 }
 
-/// Goes on with the run in `folder` from its last checkpoint, rebuilding everything from its record.
+/// What a run's record is enough to make again.
+pub(super) struct Rebuilt {
+    pub(super) record: Record,
+    pub(super) config: TrainConfig,
+    pub(super) corpus: Corpus,
+    /// With initial weights.
+    pub(super) model: Model,
+}
+
+impl Rebuilt {
+    /// Of `run`, whose weights are in `checkpoint`.
+    pub(super) fn from(
+        run: &RunDir,
+        checkpoint: &Checkpoint,
+        device: Device,
+        interrupt: &Interrupt,
+    ) -> Result<Self, TrainError> {
+        let record = run.read_record()?;
+        let mut corpus_settings = record.corpus.clone();
+        corpus_settings.remove(CONTENT_HASH);
+        let corpus_config: CorpusConfig = from_settings(corpus_settings, "corpus", run)?;
+        let config = TrainConfig { seed: record.seed, ..from_settings(record.train.clone(), "train", run)? };
+        // The record's own composition and not the manifest's: TOML gives every real back exactly, JSON may not.
+        let spec: ModelSpec = from_settings(record.model.clone(), "model", run)?;
+        let corpus = Corpus::open(&corpus_config, interrupt)?;
+        let manifest = &checkpoint.manifest;
+        let model = Model::new(&spec, manifest.levels, Seed(manifest.seed), device, manifest.precision.kind())?;
+        Ok(Self { record, config, corpus, model })
+    }
+}
+
+/// Goes on with the run in `folder` from its last checkpoint, rebuilding everything from its record, under the settings in
+/// `changes` where they name some.
 ///
-/// On a CPU, with the same number of threads, the weights, moments and metrics at the end are those of a run that was never
-/// stopped, bit for bit.
+/// On a CPU, with the same number of threads and without changes, the weights, moments and metrics at the end are those of a
+/// run that was never stopped, bit for bit. A schedule whose length was left open is laid over the run's new length: the
+/// observer is told what jumps.
 ///
 /// # Errors
 /// As [`train`]; and [`TrainError::Run`] for a folder without a run, [`TrainError::CannotContinue`] when the audio has
-/// changed since.
+/// changed since, [`TrainError::Options`] for a setting that a run keeps, or fewer updates than it has done.
 pub fn resume(
     folder: &Path,
+    changes: &Map<String, Value>,
     device: Device,
     observer: &mut dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<Resumed, TrainError> {
     let run = RunDir::open(folder)?;
-    let record = run.read_record()?;
-    let mut corpus_settings = record.corpus.clone();
-    corpus_settings.remove(CONTENT_HASH);
-    let corpus_config: CorpusConfig = from_settings(corpus_settings, "corpus", &run)?;
-    let mut config: TrainConfig = from_settings(record.train.clone(), "train", &run)?;
-    config.seed = record.seed;
-    let corpus = Corpus::open(&corpus_config, interrupt)?;
     let checkpoint = Checkpoint::read(&run.checkpoint("last"))?;
-    // The record's own composition and not the manifest's: TOML gives every real back exactly, JSON may not.
-    let spec: ModelSpec = from_settings(record.model.clone(), "model", &run)?;
-    let manifest = &checkpoint.manifest;
-    let mut model = Model::new(&spec, manifest.levels, Seed(manifest.seed), device, manifest.precision.kind())?;
+    let former: TrainConfig = from_settings(run.read_record()?.train, "train", &run)?;
+    // Before the corpus is opened, which may take a while.
+    changed(&TrainConfig { seed: run.read_record()?.seed, ..former }, changes, false)?;
+    let Rebuilt { config, corpus, mut model, .. } = Rebuilt::from(&run, &checkpoint, device, interrupt)?;
+    let config = changed(&config, changes, false)?;
+    enough_steps(&config, &corpus, changes, checkpoint.manifest.step)?;
     let outcome = train(&mut model, &corpus, &config, &run, observer, interrupt)?;
     Ok(Resumed { model, corpus, config, outcome })
 }
 
+/// That a number of updates that is asked for is not one that the run is beyond.
+fn enough_steps(
+    config: &TrainConfig,
+    corpus: &Corpus,
+    changes: &Map<String, Value>,
+    done: u64,
+) -> Result<(), TrainError> {
+    let Some(key) = ["steps", "epochs"].into_iter().find(|key| changes.contains_key(*key)) else { return Ok(()) };
+    let windows = corpus.train().windows();
+    let total =
+        config.total(Batches::new(Seed(config.seed), windows, config.batch, config.accumulate)?.steps_per_epoch());
+    if total >= done {
+        return Ok(());
+    }
+    let needed = format!("more than what is done: the run stands at step {done}, and that would be step {total}");
+    let hint = format!("{key} are counted from the run's beginning");
+    Err(TrainError::Options(OptionError::value(key, &changes[key], &needed).with_hint(hint)))
+}
+
 /// The record of a run that starts now.
-fn record_of(model: &Model, corpus: &Corpus, config: &TrainConfig) -> Record {
+pub(super) fn record_of(model: &Model, corpus: &Corpus, config: &TrainConfig) -> Record {
     let mut corpus_settings = settings(corpus.config());
     corpus_settings.insert(CONTENT_HASH.to_owned(), corpus.content_hash().into());
     let mut train_settings = settings(config);
@@ -168,7 +251,7 @@ fn from_settings<T: DeserializeOwned>(mut map: Map<String, Value>, part: &str, r
 }
 
 /// That a run to be continued was made of this model and these windows.
-fn check_same(record: &Record, former: &Record, run: &RunDir) -> Result<(), TrainError> {
+pub(super) fn check_same(record: &Record, former: &Record, run: &RunDir) -> Result<(), TrainError> {
     let mut differences = Vec::new();
     if record.corpus.get(CONTENT_HASH) != former.corpus.get(CONTENT_HASH) {
         differences.push("its audio or the corpus settings have changed".to_owned());

@@ -1,36 +1,24 @@
-//! The training loop: updates, validations, checkpoints, and every way of stopping.
+//! The training loop: when to update, validate, save and stop. `update` and `validate` hold what it does then.
 
 use super::adamw::{AdamW, AdamWConstants, Rates};
-use super::batches::{Batches, TokenBatch};
-use super::evaluate::{baselines_of, chosen, score_windows};
+use super::batches::Batches;
+use super::curriculum::Curriculum;
+use super::curve::Curve;
+use super::evaluate::{baselines_of, chosen};
 use super::manifest::{Manifest, Progress};
-use super::report::{EvalReport, Observer, Outcome, StepReport, Stop};
-use super::rows;
-use super::schedule::{Schedule, Validation};
-use super::score::{TOP, hits, summed_nll};
-use super::{TrainConfig, TrainError, checkpoint};
+use super::report::{EvalReport, Observer, Outcome, Stop};
+use super::schedule::Schedule;
+use super::settings::jumps;
+use super::update::Pending;
+use super::{Control, TrainConfig, TrainError, checkpoint, rows};
 use crate::audio::{Corpus, Part};
-use crate::experiment::RunDir;
+use crate::experiment::{RunDir, State, Status};
 use crate::interrupt::Interrupt;
-use crate::metrics::{Baselines, Log, bits_per_byte};
-use crate::model::{Model, Pass};
+use crate::metrics::{Baselines, Frame, Log, Row, bits_per_byte, columns};
+use crate::model::Model;
 use crate::seed::Seed;
 use std::path::PathBuf;
 use std::time::Instant;
-use tch::{Kind, Tensor};
-
-/// Updates between readings of loss and gradient norm on a CUDA device, where each reading waits for the device to catch
-/// up. On a CPU they are read at once: there is nothing to wait for, and a bad update is then never made.
-const CUDA_READ_EVERY: usize = 16;
-
-/// An update whose figures are still on the device.
-struct Pending {
-    report: StepReport,
-    /// Loss, gradient norm and the hits of accuracy@k, `(6)` float64.
-    figures: Tensor,
-    /// Tokens of the update, if its hits were counted.
-    scored: Option<u64>,
-}
 
 /// One sitting of training.
 pub(super) struct Session<'a> {
@@ -40,22 +28,27 @@ pub(super) struct Session<'a> {
     pub(super) run: &'a RunDir,
     pub(super) observer: &'a mut dyn Observer,
     pub(super) interrupt: &'a Interrupt,
-    optimizer: AdamW,
-    batches: Batches,
-    schedule: Schedule,
-    total: u64,
-    progress: Progress,
-    eval_windows: Vec<usize>,
-    baselines: Baselines,
+    pub(super) optimizer: AdamW,
+    pub(super) batches: Batches,
+    pub(super) schedule: Schedule,
+    pub(super) curriculum: Curriculum,
+    pub(super) total: u64,
+    pub(super) progress: Progress,
+    pub(super) control: Control,
+    pub(super) eval_windows: Vec<usize>,
+    pub(super) baselines: Baselines,
+    /// What is validated while training windows are shorter than the corpus's: see [`Session::validate`].
+    pub(super) twin: Option<Model>,
     log: Option<Log>,
     began: Instant,
     /// Training time of earlier sittings, in seconds.
     before: f64,
-    last_reading: Instant,
-    pending: Vec<Pending>,
-    last_loss: Option<f64>,
-    last_eval: Option<EvalReport>,
-    best_eval: Option<EvalReport>,
+    pub(super) last_reading: Instant,
+    pub(super) pending: Vec<Pending>,
+    pub(super) last_loss: Option<f64>,
+    pub(super) last_eval: Option<EvalReport>,
+    pub(super) best_eval: Option<EvalReport>,
+    pub(super) curve: Curve,
     saved: Option<u64>,
 }
 
@@ -69,12 +62,16 @@ impl<'a> Session<'a> {
         observer: &'a mut dyn Observer,
         interrupt: &'a Interrupt,
     ) -> Result<Self, TrainError> {
-        let batches = Batches::new(Seed(config.seed), corpus.train().windows(), config.batch, config.accumulate)?;
-        let total = config.steps.unwrap_or_else(|| config.epochs.saturating_mul(batches.steps_per_epoch()));
+        let seed = Seed(config.seed);
+        let batches = Batches::new(seed, corpus.train().windows(), config.batch, config.accumulate)?;
+        let total = config.total(batches.steps_per_epoch());
         let eval_windows = chosen(corpus.val(), config.eval_windows);
         let baselines = baselines_of(corpus, Part::Val, &eval_windows)?;
         let constants = AdamWConstants { beta1: config.beta1, beta2: config.beta2, eps: config.eps };
         let optimizer = AdamW::new(model.params(), constants)?;
+        let product = usize::try_from(model.spec().pool_product()).unwrap_or(1);
+        let (dropout, window) = (config.dropout.as_ref(), config.window.as_ref());
+        let curriculum = Curriculum::new(seed, dropout, window, total, corpus.config().window, product);
         let now = Instant::now();
         Ok(Self {
             model,
@@ -86,10 +83,13 @@ impl<'a> Session<'a> {
             optimizer,
             batches,
             schedule: config.schedule.resolved(total),
+            curriculum,
             total,
             progress: Progress::default(),
+            control: Control::default(),
             eval_windows,
             baselines,
+            twin: None,
             log: None,
             began: now,
             before: 0.0,
@@ -98,6 +98,7 @@ impl<'a> Session<'a> {
             last_loss: None,
             last_eval: None,
             best_eval: None,
+            curve: Curve::default(),
             saved: None,
         })
     }
@@ -117,7 +118,10 @@ impl<'a> Session<'a> {
         // The weights may be in tensors of their own now: give them back to the flat storage before the moments.
         let constants = AdamWConstants { beta1: self.config.beta1, beta2: self.config.beta2, eps: self.config.eps };
         self.optimizer = AdamW::new(self.model.params(), constants)?;
-        self.optimizer.load_state(&checkpoint.moments)?;
+        // A fork may have left them behind on purpose: then they begin at zero.
+        if !checkpoint.moments.is_empty() {
+            self.optimizer.load_state(&checkpoint.moments)?;
+        }
         self.progress = checkpoint.manifest.progress.clone();
         self.before = self.progress.wall_seconds;
         self.saved = Some(self.progress.step);
@@ -125,17 +129,53 @@ impl<'a> Session<'a> {
         if let Some(torn) = log.torn() {
             self.observer.on_note(&torn.to_string());
         }
+        self.look_back(&log.frame()?);
+        self.log = Some(log);
+        self.write_status(State::Running, None)
+    }
+
+    /// What earlier sittings have to say: the best validation, the curve so far, the kinds of observers' columns.
+    fn look_back(&mut self, log: &Frame) {
         if let Some(best) = self.progress.best() {
             let levels = self.corpus.quantizer().levels();
-            self.best_eval = rows::to_eval(&log.frame()?, best, self.eval_windows.len(), levels, self.baselines);
+            let windows = self.eval_windows.len();
+            self.best_eval = rows::to_eval(log, best, self.total, windows, levels, self.baselines);
         }
-        self.log = Some(log);
-        Ok(())
+        let updates = log.rows_where(columns::SPLIT, columns::TRAIN).ok();
+        let bits = updates.as_ref().and_then(|updates| updates.numbers(columns::BITS_PER_BYTE)).unwrap_or_default();
+        bits.into_iter().for_each(|bits| self.curve.push(bits));
+        for column in log.columns() {
+            if let Some(value) = (0..log.height()).find_map(|row| log.get(column, row)) {
+                self.control.remember(column, &value);
+            }
+        }
+    }
+
+    /// Tells the observer of a run that was taken up what jumps because its settings are not the `former` ones, or that there
+    /// is nothing left to do.
+    pub(super) fn tell_what_changes(&mut self, former: Option<&TrainConfig>) {
+        let (step, per_epoch) = (self.progress.step, self.batches.steps_per_epoch());
+        if step >= self.total {
+            let (name, more) = (self.run.name(), step.saturating_mul(2).max(1));
+            self.observer.on_note(&format!(
+                "{name} has done all of its {step} steps: nothing is left to do; more are made with resume(#{{ steps: {more} }})"
+            ));
+        } else if let Some(patience) = self.config.early_stop.filter(|patience| self.progress.since_best() >= *patience)
+        {
+            self.observer.on_note(&format!(
+                "{} stopped early, after {patience} validations without a better one: it goes on with another `early_stop`, or \
+                 with () for none",
+                self.run.name()
+            ));
+        } else if let Some(former) = former {
+            let jumps = jumps(former, self.config, per_epoch, step, &self.progress.validations);
+            jumps.iter().for_each(|note| self.observer.on_note(note));
+        }
     }
 
     /// Trains until there is a reason to stop, then saves.
     pub(super) fn train(mut self) -> Result<Outcome, TrainError> {
-        self.observer.on_begin(self.progress.step, self.total);
+        self.observer.on_begin(self.run.path(), self.progress.step, self.total);
         (self.began, self.last_reading) = (Instant::now(), Instant::now());
         let stop = loop {
             let step = self.progress.step;
@@ -164,6 +204,8 @@ impl<'a> Session<'a> {
             Some(Stop::EarlyStopped)
         } else if self.interrupt.is_set() {
             Some(Stop::Interrupted)
+        } else if self.control.stopped().is_some() {
+            Some(Stop::ByScript)
         } else if self.config.max_seconds.is_some_and(|limit| self.began.elapsed().as_secs_f64() >= limit) {
             Some(Stop::TimeUp)
         } else {
@@ -185,8 +227,8 @@ impl<'a> Session<'a> {
         step.is_multiple_of(self.every_validation()) || (every > 0 && step.is_multiple_of(every))
     }
 
-    /// The factor and the learning rate of the update that follows `step` finished ones.
-    fn rates_at(&self, step: u64) -> Rates {
+    /// The learning rates of the update that follows `step` finished ones, as settings and schedule have them.
+    pub(super) fn planned_rates(&self, step: u64) -> Rates {
         let factor = self.schedule.at(step, &self.progress.validations);
         Rates {
             lr: self.config.lr * factor,
@@ -195,156 +237,44 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// One update.
-    fn update(&mut self) -> Result<(), TrainError> {
-        let step = self.progress.step;
-        let rates = self.rates_at(step);
-        let scored = self.config.accuracy_every > 0 && (step + 1).is_multiple_of(self.config.accuracy_every);
-        self.optimizer.zero_gradient()?;
-        let (loss, tokens, hits) = self.gradient_at(step, scored)?;
-        let norm = self.optimizer.gradient_norm()?;
-        let pair = Tensor::f_stack(&[loss.f_to_kind(Kind::Double)?, norm.f_to_kind(Kind::Double)?], 0)?;
-        let figures = Tensor::f_cat(&[pair, hits], 0)?;
-        self.progress.tokens += tokens;
-        let report = self.blank_report(step + 1, rates.lr, tokens);
-        self.pending.push(Pending { report, figures, scored: scored.then_some(tokens) });
-        if !self.model.device().is_cuda() || self.pending.len() >= CUDA_READ_EVERY {
-            self.read_figures()?;
-        }
-        if let Some(limit) = self.config.clip {
-            self.optimizer.clip(&norm, limit)?;
-        }
-        self.optimizer.step(rates)?;
-        self.progress.step = step + 1;
-        Ok(())
+    /// The same with what observers have multiplied them by.
+    pub(super) fn rates_at(&self, step: u64) -> Rates {
+        let (planned, factor) = (self.planned_rates(step), self.progress.rate_factor(step));
+        Rates { lr: planned.lr * factor, ssm_lr: planned.ssm_lr * factor, ..planned }
     }
 
-    /// Gathers the gradient of the mean loss over all windows of an update; returns the loss `()`, the tokens that it is
-    /// the mean over, and their hits `(4)`, which stay 0 unless they are to be counted.
-    fn gradient_at(&mut self, step: u64, scored: bool) -> Result<(Tensor, u64, Tensor), TrainError> {
-        let (corpus, window, device) = (self.corpus, self.corpus.config().window, self.model.device());
-        let indices = self.batches.batch_at(step);
-        let tokens: u64 = indices.iter().map(|&index| corpus.train().window(index).len() as u64).sum();
-        let mut total = Tensor::f_zeros([TOP.len() as i64], (Kind::Double, device))?;
-        let mut sum: Option<Tensor> = None;
-        for (pass_number, chunk) in indices.chunks(self.config.batch).enumerate() {
-            let batch = TokenBatch::new(corpus.train(), chunk, corpus.quantizer(), window, device)?;
-            let counter = step * self.config.accumulate as u64 + pass_number as u64;
-            let mut pass = Pass::train(Seed(self.config.seed), counter);
-            let logits = self.model.forward(&batch.inputs, &mut pass)?;
-            // Divided by the tokens of the whole update, so that passes of short windows weigh what they hold.
-            #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]
-            let loss = summed_nll(&logits, &batch.targets)?.f_div_scalar(tokens as f64)?;
-            pass.backward(&loss)?;
-            if scored {
-                total = total.f_add(&hits(&logits, &batch.targets)?)?;
-            }
-            let loss = loss.f_detach()?;
-            sum = Some(match sum {
-                Some(sum) => sum.f_add(&loss)?,
-                None => loss,
-            });
-        }
-        let loss = sum.unwrap_or_else(|| Tensor::from(f64::NAN));
-        Ok((loss, tokens, total))
-    }
-
-    /// A report without the figures that are still on the device.
-    fn blank_report(&self, step: u64, lr: f64, tokens: u64) -> StepReport {
-        StepReport {
-            step,
-            total: self.total,
-            epoch: self.epoch(step),
-            tokens: self.progress.tokens,
-            loss: f64::NAN,
-            bits_per_byte: f64::NAN,
-            accuracy: None,
-            lr,
-            grad_norm: f64::NAN,
-            #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]
-            samples_per_second: tokens as f64, // divided by the time when it is known
-            wall_seconds: 0.0,
+    /// Has an observer told something, and hears its wishes; `next` is the first update whose rates can still be changed, by
+    /// the number of those before it.
+    pub(super) fn tell(&mut self, next: u64, tell: impl FnOnce(&mut dyn Observer, &mut Control)) {
+        let (planned, factor) = (self.planned_rates(next).lr, self.progress.rate_factor(next));
+        self.control.prepare(planned, factor);
+        tell(&mut *self.observer, &mut self.control);
+        if self.control.scale().to_bits() != factor.to_bits() {
+            self.progress.change_rate(next, self.control.scale());
         }
     }
 
-    /// Reads the figures of all pending updates at once, writes their rows, and stops at the first that is not finite.
-    fn read_figures(&mut self) -> Result<(), TrainError> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        let pending = std::mem::take(&mut self.pending);
-        let figures: Vec<&Tensor> = pending.iter().map(|pending| &pending.figures).collect();
-        let table: Vec<Vec<f64>> = Vec::try_from(&Tensor::f_stack(&figures, 0)?)?; // (updates, 6)
-        #[expect(clippy::cast_precision_loss, reason = "a handful of updates")]
-        let seconds = self.last_reading.elapsed().as_secs_f64() / pending.len() as f64;
-        self.last_reading = Instant::now();
-        let wall_seconds = self.wall_seconds();
-        for (Pending { mut report, scored, .. }, row) in pending.into_iter().zip(table) {
-            (report.loss, report.grad_norm) = (row[0], row[1]);
-            #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]
-            let share = |tokens: u64| [2, 3, 4, 5].map(|at| row[at] / tokens as f64);
-            report.accuracy = scored.map(share);
-            report.bits_per_byte = bits_per_byte(report.loss, self.corpus.quantizer().levels());
-            report.samples_per_second /= seconds.max(f64::MIN_POSITIVE);
-            report.wall_seconds = wall_seconds;
-            self.append(&rows::of_step(&report))?;
-            self.last_loss = Some(report.loss);
-            self.observer.on_step(&report);
-            for (what, value) in [("loss", report.loss), ("norm of the gradient", report.grad_norm)] {
-                if !value.is_finite() {
-                    return Err(self.not_finite(what, value, report.step, report.lr));
-                }
-            }
-        }
-        Ok(())
+    /// As [`Session::tell`], of something that steers nothing: wishes but for columns are forgotten.
+    pub(super) fn tell_only(&mut self, next: u64, tell: impl FnOnce(&mut dyn Observer, &mut Control)) {
+        let (control, changes) = (self.control.clone(), self.progress.rate_changes.clone());
+        self.tell(next, tell);
+        self.control.forget_wishes(control);
+        self.progress.rate_changes = changes;
     }
 
-    fn not_finite(&self, what: &'static str, value: f64, step: u64, lr: f64) -> TrainError {
+    /// Writes `row` with the columns that the observer added to it.
+    pub(super) fn append(&mut self, row: Row) -> Result<(), TrainError> {
+        let extra = self.control.take_columns();
+        let row = extra.into_iter().fold(row, |row, (name, value)| row.with(&name, value));
+        self.log.as_mut().map_or(Ok(()), |log| Ok(log.append(&row)?))
+    }
+
+    pub(super) fn not_finite(&self, what: &'static str, value: f64, step: u64, lr: f64) -> TrainError {
         let last = self.run.checkpoint("last");
         TrainError::NotFinite { what, value, step, lr, checkpoint: last.is_file().then_some(last) }
     }
 
-    fn append(&mut self, row: &crate::metrics::Row) -> Result<(), TrainError> {
-        self.log.as_mut().map_or(Ok(()), |log| Ok(log.append(row)?))
-    }
-
-    /// Scores the validation windows, writes the row, and saves the best weights. One that is not `due` steers nothing.
-    fn validate(&mut self, due: bool) -> Result<(), TrainError> {
-        self.read_figures()?;
-        let observer = &mut *self.observer;
-        let evaluation = score_windows(
-            self.model,
-            self.corpus,
-            Part::Val,
-            &self.eval_windows,
-            self.config.batch,
-            self.baselines,
-            self.interrupt,
-            &mut |done, total| observer.on_eval_progress(done, total),
-        )?;
-        let step = self.progress.step;
-        let lr = self.rates_at(step.saturating_sub(1)).lr;
-        if !evaluation.nll.is_finite() {
-            return Err(self.not_finite("validation loss", evaluation.nll, step, lr));
-        }
-        let best = self.progress.best().is_none_or(|best| evaluation.nll < best.nll);
-        let validations = if due { &mut self.progress.validations } else { &mut self.progress.extra };
-        validations.push(Validation { step, nll: evaluation.nll });
-        let (tokens, wall_seconds) = (self.progress.tokens, self.wall_seconds());
-        let report = EvalReport { step, epoch: self.epoch(step), tokens, lr, evaluation, best, wall_seconds };
-        self.append(&rows::of_eval(&report))?;
-        if best {
-            let manifest = self.manifest();
-            checkpoint::save(&self.run.checkpoint("best"), self.model, None, &manifest)?;
-            self.best_eval = Some(report.clone());
-        }
-        self.observer.on_eval(&report);
-        self.last_eval = Some(report);
-        self.last_reading = Instant::now(); // an update's speed does not include the validation before it
-        Ok(())
-    }
-
-    fn manifest(&mut self) -> Manifest {
+    pub(super) fn manifest(&mut self) -> Manifest {
         self.progress.wall_seconds = self.wall_seconds();
         let epoch = self.epoch(self.progress.step);
         Manifest::new(self.model, self.corpus, self.config.seed, epoch, &self.progress)
@@ -352,19 +282,42 @@ impl<'a> Session<'a> {
 
     fn save_last(&mut self) -> Result<(), TrainError> {
         // What is saved has been seen to be finite.
-        self.read_figures()?;
+        self.read_figures(self.progress.step)?;
         let manifest = self.manifest();
         checkpoint::save(&self.run.checkpoint("last"), self.model, Some(&self.optimizer), &manifest)?;
         self.saved = Some(self.progress.step);
+        self.write_status(State::Running, None)?;
         self.last_reading = Instant::now();
         Ok(())
+    }
+
+    /// Tells lists of runs where this one stands.
+    fn write_status(&self, state: State, reason: Option<String>) -> Result<(), TrainError> {
+        let levels = self.corpus.quantizer().levels();
+        let bits = |nll: f64| bits_per_byte(nll, levels);
+        let best = self.progress.best();
+        let validations: Vec<f64> = self.progress.validations.iter().map(|seen| bits(seen.nll)).collect();
+        let status = Status {
+            reason,
+            steps: self.progress.step,
+            wall_seconds: self.wall_seconds(),
+            loss: self.last_loss.or_else(|| self.run.read_status()?.loss),
+            val_bits_per_byte: validations.last().copied(),
+            best_bits_per_byte: best.map(|best| bits(best.nll)),
+            best_step: best.map(|best| best.step),
+            curve: if validations.len() > 1 { Curve::of(&validations) } else { self.curve.clone() }.finite(),
+            ..Status::new(state, self.total)
+        };
+        Ok(self.run.write_status(&status)?)
     }
 
     fn finish(mut self, stop: Stop) -> Result<Outcome, TrainError> {
         if self.saved != Some(self.progress.step) {
             self.save_last()?;
         }
-        if stop == Stop::TimeUp && self.progress.current().is_none() {
+        // Whoever reads of the run wants a figure: not after Ctrl-C, when somebody waits, nor after an error.
+        let wanted = stop == Stop::TimeUp || (stop == Stop::ByScript && !self.control.has_failed());
+        if wanted && self.progress.current().is_none() {
             match self.validate(false) {
                 Ok(()) | Err(TrainError::Interrupted { .. }) => self.save_last()?,
                 Err(error) => return Err(error),
@@ -373,10 +326,13 @@ impl<'a> Session<'a> {
         if let Some(log) = &self.log {
             log.compact()?;
         }
+        let reason = self.control.stopped().flatten().filter(|_| stop == Stop::ByScript).map(str::to_owned);
+        self.write_status(stop.into(), reason.clone())?;
         let best: PathBuf = self.run.checkpoint("best");
         let steps = self.progress.step;
         Ok(Outcome {
             stop,
+            reason,
             steps,
             epoch: self.epoch(steps),
             tokens: self.progress.tokens,
@@ -391,11 +347,11 @@ impl<'a> Session<'a> {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "numbers of updates stay far below 2^53")]
-    fn epoch(&self, step: u64) -> f64 {
+    pub(super) fn epoch(&self, step: u64) -> f64 {
         step as f64 / self.batches.steps_per_epoch() as f64
     }
 
-    fn wall_seconds(&self) -> f64 {
+    pub(super) fn wall_seconds(&self) -> f64 {
         self.before + self.began.elapsed().as_secs_f64()
     }
 }

@@ -1,6 +1,6 @@
-//! `train`: schedules of the learning rate.
+//! `train`: schedules of the learning rate, of dropout, of the window.
 
-use rhai::{Dynamic, Engine, Map};
+use rhai::{Array, Dynamic, Engine, Map};
 
 use super::{Outcome, real};
 use crate::script::convert;
@@ -8,145 +8,269 @@ use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
 use crate::train::Schedule;
 
+/// A function that makes a schedule, or a method of one.
+const fn doc(
+    of: &'static str,
+    name: &'static str,
+    signature: &'static str,
+    about: &'static str,
+    example: &'static str,
+) -> Doc {
+    Doc { name, of, signature, about, options: None, example }
+}
+
 const DOCS: &[Doc] = &[
-    Doc {
-        name: "constant",
-        of: "",
-        signature: "constant([steps]) -> Schedule",
-        about: "The learning rate as it is, throughout or for some updates.",
-        options: None,
-        example: "let rate = constant(100).then(cosine());",
-    },
-    Doc {
-        name: "warmup",
-        of: "",
-        signature: "warmup(steps) -> Schedule",
-        about: "From 0 up to the learning rate in a straight line.",
-        options: None,
-        example: "let rate = warmup(100).then(cosine());",
-    },
-    Doc {
-        name: "linear",
-        of: "",
-        signature: "linear(from, to[, steps]) -> Schedule",
-        about: "From one multiple of the learning rate to another in a straight line, over the rest of the run or some updates.",
-        options: None,
-        example: "let rate = linear(1, 0.1);",
-    },
-    Doc {
-        name: "cosine",
-        of: "",
-        signature: "cosine([floor[, steps]]) -> Schedule",
-        about: "From the learning rate down to `floor` times it (0) along half a cosine, over the rest of the run or some updates.",
-        options: None,
-        example: "let rate = cosine(0.1);",
-    },
-    Doc {
-        name: "step_decay",
-        of: "",
-        signature: "step_decay(every[, factor]) -> Schedule",
-        about: "Multiplied by `factor` (0.5) after every so many updates.",
-        options: None,
-        example: "let rate = step_decay(200, 0.3);",
-    },
-    Doc {
-        name: "plateau",
-        of: "",
-        signature: "plateau([factor, patience]) -> Schedule",
-        about: "Multiplied by `factor` (0.2) after more than `patience` (20) validations without improvement.",
-        options: None,
-        example: "let rate = plateau(0.5, 3);",
-    },
-    Doc {
-        name: "schedule",
-        of: "",
-        signature: "schedule(#{ kind: …, … }) -> Schedule",
-        about: "Any kind of schedule with all its settings: constant, warmup, linear, cosine, step_decay, plateau, then, \
-                scaled, repeat. As `train` shows and records them.",
-        options: None,
-        example: "let rate = schedule(#{ kind: \"plateau\", patience: 3, floor: 0.01 });",
-    },
-    Doc {
-        name: "then",
-        of: "Schedule",
-        signature: "schedule.then(next) -> Schedule",
-        about: "This schedule for as long as it lasts, then the next.",
-        options: None,
-        example: "let rate = warmup(100).then(constant(500)).then(cosine());",
-    },
-    Doc {
-        name: "scaled",
-        of: "Schedule",
-        signature: "schedule.scaled(by) -> Schedule",
-        about: "The same shape, multiplied.",
-        options: None,
-        example: "let rate = cosine().scaled(0.5);",
-    },
-    Doc {
-        name: "repeat",
-        of: "Schedule",
-        signature: "schedule.repeat([times]) -> Schedule",
-        about: "The same shape again and again, or so many times.",
-        options: None,
-        example: "let rate = cosine(0, 100).repeat(3);",
-    },
+    doc(
+        "",
+        "constant",
+        "constant([steps]) -> Schedule",
+        "1 throughout, or for some updates: the learning rate as it is. Another value: constant().scaled(0.1).",
+        "let rate = constant(100).then(cosine());",
+    ),
+    doc(
+        "",
+        "warmup",
+        "warmup(steps) -> Schedule",
+        "From 0 up to 1 in a straight line.",
+        "let rate = warmup(100).then(cosine());",
+    ),
+    doc(
+        "",
+        "linear",
+        "linear(from, to[, steps]) -> Schedule",
+        "From one value to another in a straight line, over the rest of the run or some updates. As `schedule` of train, values \
+         are multiples of the learning rate; as `dropout`, probabilities; as `window`, tokens.",
+        "let rate = linear(1, 0.1);\nlet window = linear(512, 8192);",
+    ),
+    doc(
+        "",
+        "exponential",
+        "exponential(from, to[, steps]) -> Schedule",
+        "From one value above 0 to another by the same factor at each update, over the rest of the run or some updates.",
+        "let rate = exponential(1, 0.01);\nprint(rate.at(50, 100));   // 0.1",
+    ),
+    doc(
+        "",
+        "cosine",
+        "cosine([floor[, steps]]) -> Schedule",
+        "From 1 down to `floor` (0) along half a cosine, over the rest of the run or some updates.",
+        "let rate = cosine(0.1);",
+    ),
+    doc(
+        "",
+        "step_decay",
+        "step_decay(every[, factor]) -> Schedule",
+        "From 1, multiplied by `factor` (0.5) after every so many updates.",
+        "let rate = step_decay(200, 0.3);",
+    ),
+    doc(
+        "",
+        "plateau",
+        "plateau([factor, patience]) -> Schedule",
+        "From 1, multiplied by `factor` (0.2) after more than `patience` (20) validations without improvement.",
+        "let rate = plateau(0.5, 3);",
+    ),
+    doc(
+        "",
+        "piecewise",
+        "piecewise([[step, value], …]) -> Schedule",
+        "Straight lines through points of updates done and value; it keeps the last value after the last.",
+        "let dropout = piecewise([[0, 0], [100, 0.3], [400, 0.1]]);\nprint(dropout.at(50));   // 0.15",
+    ),
+    doc(
+        "",
+        "stairs",
+        "stairs([[step, value], …]) -> Schedule",
+        "Each value from its update on, until the next.",
+        "let window = stairs([[0, 1024], [500, 2048], [2000, 8192]]);\nprint(window.at(1999));   // 2048",
+    ),
+    doc(
+        "",
+        "schedule",
+        "schedule(#{ kind: …, … }) -> Schedule",
+        "Any kind of schedule with all its settings: constant, warmup, linear, exponential, cosine, step_decay, plateau, \
+         piecewise, stairs, then, scaled, repeat. As `train` shows and records them.",
+        "let rate = schedule(#{ kind: \"plateau\", patience: 3, floor: 0.01 });",
+    ),
+    doc(
+        "Schedule",
+        "then",
+        "schedule.then(next) -> Schedule",
+        "This schedule for as long as it lasts, then the next.",
+        "let rate = warmup(100).then(constant(500)).then(cosine());",
+    ),
+    doc(
+        "Schedule",
+        "scaled",
+        "schedule.scaled(by) -> Schedule",
+        "The same shape, multiplied.",
+        "let rate = cosine().scaled(0.5);",
+    ),
+    doc(
+        "Schedule",
+        "repeat",
+        "schedule.repeat([times]) -> Schedule",
+        "The same shape again and again, or so many times.",
+        "let rate = cosine(0, 100).repeat(3);",
+    ),
+    doc(
+        "Schedule",
+        "at",
+        "schedule.at(step[, total]) -> real",
+        "Its value for the update that follows `step` finished ones, in a run of `total`; a plateau is taken to improve always.",
+        "print(warmup(100).then(cosine()).at(550, 1000));   // 0.5",
+    ),
+    doc(
+        "Schedule",
+        "values",
+        "schedule.values(steps) -> array",
+        "Its values for all updates of a run of so many.",
+        "print(linear(0, 1).values(4));   // [0.0, 0.25, 0.5, 0.75]",
+    ),
+    doc(
+        "Schedule",
+        "length",
+        "schedule.length -> integer",
+        "How many updates it lasts; () where it has no end, or lasts for the rest of the run.",
+        "print(warmup(100).then(constant(50)).length);   // 150",
+    ),
 ];
 
 pub(super) fn register(engine: &mut Engine, docs: &mut Docs) {
     docs.add(DOCS);
+    engine.register_type_with_name::<Schedule>("Schedule");
+    shapes(engine);
+    points(engine);
+    algebra(engine);
+    looks(engine);
+}
+
+fn shapes(engine: &mut Engine) {
     engine
-        .register_type_with_name::<Schedule>("Schedule")
         .register_fn("constant", Schedule::constant)
         .register_fn("constant", |steps: i64| -> Outcome<Schedule> {
             Ok(checked(Schedule::Constant { steps: Some(updates(steps)?) })?)
         })
         .register_fn("warmup", |steps: i64| -> Outcome<Schedule> { Ok(checked(Schedule::warmup(updates(steps)?))?) })
         .register_fn("linear", |from: Dynamic, to: Dynamic| -> Outcome<Schedule> {
-            Ok(checked(Schedule::linear(multiple(&from)?, multiple(&to)?, None))?)
+            Ok(checked(Schedule::linear(real(&from, "`from` of linear")?, real(&to, "`to` of linear")?, None))?)
         })
         .register_fn("linear", |from: Dynamic, to: Dynamic, steps: i64| -> Outcome<Schedule> {
-            Ok(checked(Schedule::linear(multiple(&from)?, multiple(&to)?, Some(updates(steps)?)))?)
+            let (from, to) = (real(&from, "`from` of linear")?, real(&to, "`to` of linear")?);
+            Ok(checked(Schedule::linear(from, to, Some(updates(steps)?)))?)
+        })
+        .register_fn("exponential", |from: Dynamic, to: Dynamic| -> Outcome<Schedule> {
+            let (from, to) = (real(&from, "`from` of exponential")?, real(&to, "`to` of exponential")?);
+            Ok(checked(Schedule::exponential(from, to, None))?)
+        })
+        .register_fn("exponential", |from: Dynamic, to: Dynamic, steps: i64| -> Outcome<Schedule> {
+            let (from, to) = (real(&from, "`from` of exponential")?, real(&to, "`to` of exponential")?);
+            Ok(checked(Schedule::exponential(from, to, Some(updates(steps)?)))?)
         })
         .register_fn("cosine", || Schedule::cosine(0.0, None))
         .register_fn("cosine", |floor: Dynamic| -> Outcome<Schedule> {
-            Ok(checked(Schedule::cosine(multiple(&floor)?, None))?)
+            Ok(checked(Schedule::cosine(real(&floor, "`floor` of cosine")?, None))?)
         })
         .register_fn("cosine", |floor: Dynamic, steps: i64| -> Outcome<Schedule> {
-            Ok(checked(Schedule::cosine(multiple(&floor)?, Some(updates(steps)?)))?)
+            Ok(checked(Schedule::cosine(real(&floor, "`floor` of cosine")?, Some(updates(steps)?)))?)
         })
         .register_fn("step_decay", |every: i64| -> Outcome<Schedule> {
             Ok(checked(Schedule::step_decay(updates(every)?, 0.5))?)
         })
         .register_fn("step_decay", |every: i64, factor: Dynamic| -> Outcome<Schedule> {
-            Ok(checked(Schedule::step_decay(updates(every)?, multiple(&factor)?))?)
+            Ok(checked(Schedule::step_decay(updates(every)?, real(&factor, "`factor` of step_decay")?))?)
         })
         .register_fn("plateau", || Schedule::plateau(0.2, 20))
         .register_fn("plateau", |factor: Dynamic, patience: i64| -> Outcome<Schedule> {
-            Ok(checked(Schedule::plateau(multiple(&factor)?, updates(patience)?))?)
+            Ok(checked(Schedule::plateau(real(&factor, "`factor` of plateau")?, updates(patience)?))?)
+        })
+        // Every kind with every setting: schedule(#{ kind: "plateau", floor: 0.01 }).
+        .register_fn("schedule", |settings: Map| -> Outcome<Schedule> { Ok(read(&settings)?) });
+}
+
+fn points(engine: &mut Engine) {
+    engine
+        .register_fn("piecewise", |points: Array| -> Outcome<Schedule> {
+            Ok(checked(Schedule::piecewise(read_points(&points, "piecewise")?))?)
+        })
+        .register_fn("stairs", |points: Array| -> Outcome<Schedule> {
+            Ok(checked(Schedule::stairs(read_points(&points, "stairs")?))?)
         });
-    algebra(engine);
 }
 
 fn algebra(engine: &mut Engine) {
     engine
         .register_fn("then", |first: Schedule, next: Schedule| -> Outcome<Schedule> { Ok(checked(first.then(next))?) })
         .register_fn("scaled", |schedule: Schedule, by: Dynamic| -> Outcome<Schedule> {
-            Ok(checked(schedule.scaled(multiple(&by)?))?)
+            Ok(checked(schedule.scaled(real(&by, "the factor of scaled")?))?)
         })
         .register_fn("repeat", |schedule: Schedule| -> Outcome<Schedule> { Ok(checked(schedule.repeat(None))?) })
         .register_fn("repeat", |schedule: Schedule, times: i64| -> Outcome<Schedule> {
             Ok(checked(schedule.repeat(Some(updates(times)?)))?)
         })
-        // Every kind with every setting: schedule(#{ kind: "plateau", floor: 0.01 }).
-        .register_fn("schedule", |settings: Map| -> Outcome<Schedule> { Ok(read(&settings)?) })
         .register_fn("to_string", |schedule: &mut Schedule| describe(schedule))
         .register_fn("to_debug", |schedule: &mut Schedule| describe(schedule));
+}
+
+/// The most values that one array of them holds.
+const MOST_VALUES: u64 = 1 << 20;
+
+fn looks(engine: &mut Engine) {
+    engine
+        .register_fn("at", |schedule: &mut Schedule, step: i64| -> Outcome<f64> {
+            if schedule.is_open() {
+                return Err(Fault::new(
+                    "this schedule lasts for the rest of the run, so its values depend on how long that is",
+                )
+                .with_hint(format!("say how long: .at({step}, total)"))
+                .into());
+            }
+            Ok(schedule.at(updates(step)?, &[]))
+        })
+        .register_fn("at", |schedule: &mut Schedule, step: i64, total: i64| -> Outcome<f64> {
+            Ok(schedule.resolved(updates(total)?).at(updates(step)?, &[]))
+        })
+        .register_fn("values", |schedule: &mut Schedule, steps: i64| -> Outcome<Array> {
+            let steps = updates(steps)?;
+            if steps > MOST_VALUES {
+                return Err(Fault::new(format!("{steps} values of a schedule were asked for"))
+                    .with_hint(format!("at most {MOST_VALUES}; .at(step, total) gives single ones"))
+                    .into());
+            }
+            let schedule = schedule.resolved(steps);
+            Ok((0..steps).map(|step| schedule.at(step, &[]).into()).collect())
+        })
+        .register_get("length", |schedule: &mut Schedule| {
+            let length = schedule.length().and_then(|length| i64::try_from(length).ok());
+            length.map_or(Dynamic::UNIT, Dynamic::from)
+        });
 }
 
 fn read(settings: &Map) -> Result<Schedule, Fault> {
     let settings = serde_json::Value::Object(convert::settings(settings, "schedule")?);
     let schedule = serde_json::from_value(settings).map_err(|error| Fault::new(format!("no schedule: {error}")))?;
     checked(schedule)
+}
+
+/// `[[step, value], …]`.
+fn read_points(points: &Array, kind: &str) -> Result<Vec<(u64, f64)>, Fault> {
+    let wrong = |at: usize, found: &str| {
+        Fault::new(format!("point {} of {kind} is {found}, but must be [step, value]", at + 1))
+            .with_hint(format!("{kind}([[0, 0.1], [1000, 1]])"))
+    };
+    let point = |(at, item): (usize, &Dynamic)| {
+        let pair = item.as_array_ref().map_err(|found| wrong(at, &convert::a_type(found)))?;
+        match pair.as_slice() {
+            [step, value] => {
+                let step = step
+                    .as_int()
+                    .map_err(|found| wrong(at, &format!("an array that begins with {}", convert::a_type(found))))?;
+                Ok((updates(step)?, real(value, &format!("the value of point {} of {kind}", at + 1))?))
+            }
+            other => Err(wrong(at, &format!("an array of {}", other.len()))),
+        }
+    };
+    points.iter().enumerate().map(point).collect()
 }
 
 fn checked(schedule: Schedule) -> Result<Schedule, Fault> {
@@ -156,10 +280,6 @@ fn checked(schedule: Schedule) -> Result<Schedule, Fault> {
 
 fn updates(found: i64) -> Result<u64, Fault> {
     u64::try_from(found).map_err(|_| Fault::new(format!("{found} was found, but a count must be 0 or more")))
-}
-
-fn multiple(found: &Dynamic) -> Result<f64, Fault> {
-    real(found, "a multiple of the learning rate")
 }
 
 fn describe(schedule: &Schedule) -> String {
