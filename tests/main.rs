@@ -11,6 +11,7 @@ mod generate;
 mod golden_model;
 mod golden_ssm;
 mod metrics;
+mod model_algebra;
 mod plot;
 mod repl;
 mod rooms;

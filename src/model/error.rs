@@ -30,7 +30,7 @@ pub enum ModelError {
     #[error("{0} looks ahead (bidirectional: true), so it cannot be stepped one sample at a time")]
     NotCausal(String),
     /// The blocks of a U-Net come in pairs.
-    #[error("a U-Net tier has {down} blocks before its pool and {up} after, but needs as many on both sides")]
+    #[error("a U-Net tier has {} before its pool and {up} after, but needs as many on both sides", blocks(*.down))]
     Unpaired {
         /// Blocks going down.
         down: usize,
@@ -121,6 +121,10 @@ impl ModelError {
             Self::NoChannel { .. } | Self::Interrupted | Self::Torch(_) => None,
         }
     }
+}
+
+fn blocks(count: usize) -> String {
+    if count == 1 { "1 block".to_owned() } else { format!("{count} blocks") }
 }
 
 fn numbers(blocks: usize) -> String {

@@ -1,5 +1,6 @@
 //! The algebra of compositions: the same one with options changed, or without some of its blocks.
 
+use super::feed_forward::FeedForwardConfig;
 use super::layout::Place;
 use super::lstm::LstmConfig;
 use super::s4_block::{Mode, S4Config};
@@ -60,9 +61,13 @@ impl<'a> Changes<'a> {
         options::parse(&settings)
     }
 
+    fn unused(&self) -> Option<&'a String> {
+        self.settings.keys().find(|key| !self.used.contains(key.as_str()))
+    }
+
     /// That every change applied somewhere; `applicable` are those that could.
     fn check(&self, applicable: &[&str]) -> Result<(), OptionError> {
-        let Some(key) = self.settings.keys().find(|key| !self.used.contains(key.as_str())) else { return Ok(()) };
+        let Some(key) = self.unused() else { return Ok(()) };
         let here = || format!("here apply {}", applicable.join(", "));
         let (message, hint) = if key == "n_layers" {
             let message = "`n_layers` is no option of a composition that is made".to_owned();
@@ -95,19 +100,24 @@ impl BlockSpec {
     /// A name that it does not have; a value out of range.
     pub fn with(&self, settings: &Map<String, Value>) -> Result<Self, OptionError> {
         let mut changes = Changes::new(settings);
-        let (block, applicable) = match self {
+        let (block, own): (_, Vec<&str>) = match self {
             Self::Ff(config) => {
-                let fields = names(super::FeedForwardConfig::fields());
-                (Self::Ff(changes.apply(config, fields)?), names(super::FeedForwardConfig::fields()).collect())
+                let own = || names(FeedForwardConfig::fields());
+                (Self::Ff(changes.apply(config, own())?), own().collect())
             }
             other => {
                 let block = other.revised(&mut changes)?;
-                let applicable = block.changeable().collect::<Vec<_>>();
-                (block, applicable)
+                let own = block.changeable().collect();
+                (block, own)
             }
         };
-        changes.check(&applicable)?;
-        Ok(block)
+        let Some(key) = changes.unused() else { return Ok(block) };
+        let kind = block.kind();
+        let hint = match nearest(key, own.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("{kind} has {}", own.join(", ")),
+        };
+        Err(OptionError { key: key.clone(), message: format!("unknown option `{key}` for {kind}"), hint: Some(hint) })
     }
 
     /// The names under which a composition changes this block.

@@ -322,8 +322,12 @@ impl S4Layer {
         if self.config.mode == Mode::S4d {
             return Ok(s4d::kernel(&system, self.config.discretization, seq_len, &mut Tape::idle())?);
         }
-        if self.l_kernel.get() > 0 {
-            system.c = attune(&system, Attune::Undo(self.l_kernel.get()))?;
+        let attuned = self.l_kernel.get();
+        if attuned >= seq_len {
+            return Ok(dplr::kernel(&system, attuned, &mut Tape::idle())?.f_narrow(2, 0, seq_len)?);
+        }
+        if attuned > 0 {
+            system.c = attune(&system, Attune::Undo(attuned))?;
         }
         system.c = attune(&system, Attune::To(seq_len))?;
         Ok(dplr::kernel(&system, seq_len, &mut Tape::idle())?)

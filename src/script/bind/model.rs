@@ -16,7 +16,7 @@ use super::train::RunValue;
 use crate::audio::CorpusConfig;
 use crate::device;
 use crate::generate::Sound as TokenSound;
-use crate::model::{Model, ModelConfig, ModelSpec, SashimiConfig, Summary, TierSpec};
+use crate::model::{Model, ModelConfig, ModelError, ModelSpec, SashimiConfig, Summary, TierSpec};
 use crate::options::Options;
 use crate::plot::{self, Figure};
 use crate::script::context::Context;
@@ -102,12 +102,12 @@ const DOCS: &[Doc] = &[
         example: "print(sashimi(#{ bidirectional: true }).is_causal);   // false",
     },
     Doc {
-        name: "tier",
+        name: "outer",
         of: "Model",
-        signature: "model.tier -> Tier",
+        signature: "model.outer -> Tier",
         about: "Its outermost tier, to be composed anew.",
         options: None,
-        example: "let wide = model(sashimi(#{ n_layers: 1 }).tier, #{ d_model: 128 });",
+        example: "let wide = model(sashimi(#{ n_layers: 1 }).outer, #{ d_model: 128 });",
     },
     Doc {
         name: "blocks",
@@ -144,7 +144,7 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
         })
         .register_get("is_trained", |model: &mut ModelValue| model.trained.is_some())
         .register_get("is_causal", |model: &mut ModelValue| model.spec.is_causal())
-        .register_get("tier", |model: &mut ModelValue| model.spec.tier.clone())
+        .register_get("outer", |model: &mut ModelValue| model.spec.tier.clone())
         .register_get("blocks", |model: &mut ModelValue| {
             let places = model.spec.blocks();
             places.filter_map(|place| place.block().cloned().map(Dynamic::from)).collect::<rhai::Array>()
@@ -171,12 +171,20 @@ fn isotropic(options: &Map) -> Result<ModelValue, Fault> {
 }
 
 fn with_tier(tier: TierSpec, config: &ModelConfig) -> Result<ModelValue, Fault> {
-    Ok(ModelSpec::new(config, tier)?.into())
+    Ok(ModelSpec::new(config, tier).map_err(blamed)?.into())
 }
 
 fn composed(spec: ModelSpec) -> Result<ModelValue, Fault> {
-    spec.validate()?;
+    spec.validate().map_err(blamed)?;
     Ok(spec.into())
+}
+
+/// A refusal as a fault that keeps the name of the option, so that the caret can point at it.
+fn blamed(error: ModelError) -> Fault {
+    match error {
+        ModelError::Option(option) => option.into(),
+        other => other.into(),
+    }
 }
 
 /// A trained model from a checkpoint or a run's folder.

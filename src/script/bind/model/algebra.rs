@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use rhai::serde::to_dynamic;
-use rhai::{Array, Dynamic, Engine, EvalAltResult, Map};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, Token};
 use serde_json::Value;
 
 use super::super::Outcome;
 use super::text::{array, literal};
 use super::{ModelValue, Trained};
 use crate::metrics::{Frame, Row};
-use crate::model::{BlockSpec, ModelSpec, TierSpec, changeable_fields};
+use crate::model::{BlockSpec, Mode, ModelSpec, TierSpec, changeable_fields};
 use crate::script::context::Context;
 use crate::script::convert::{self, a_type};
 use crate::script::docs::{Doc, Docs};
@@ -75,8 +75,18 @@ const DOCS: &[Doc] = &[
     },
 ];
 
+/// Rhai reserves the word `with` for a day to come; here it is a name like any other, and the method that it says.
+#[expect(deprecated, reason = "Rhai marks the token mapper so because it may change, not because it goes")]
+fn free_with(engine: &mut Engine) {
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Reserved(word) if *word == "with" => Token::Identifier(word),
+        other => other,
+    });
+}
+
 pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
     docs.add(DOCS);
+    free_with(engine);
     let shared = Rc::clone(context);
     engine.register_fn("with", move |model: &mut ModelValue, options: Map| -> Outcome<ModelValue> {
         Ok(with(&shared, model, &options)?)
@@ -96,7 +106,7 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
 }
 
 fn with(context: &Context, model: &ModelValue, options: &Map) -> Result<ModelValue, Fault> {
-    let spec = model.spec.with(&convert::settings(options, "with")?)?;
+    let spec = model.spec.with(&convert::settings(options, "with")?).map_err(super::blamed)?;
     let Some(trained) = &model.trained else { return Ok(spec.into()) };
     if !spec.differs_in_dropout_alone(&model.spec) {
         let changed: Vec<String> = options.keys().map(|key| format!("`{key}`")).collect();
@@ -217,10 +227,12 @@ fn values(spec: &ModelSpec, name: &str) -> Vec<String> {
             BlockSpec::Ff(config) => serde_json::to_value(config),
             BlockSpec::Lstm(config) => serde_json::to_value(config),
         };
-        // What `with` calls `ff`; the name `expand` is the pools'.
+        // What `with` calls `ff`; the name `expand` is the pools'. What means nothing in a mode is no difference.
         let key = match (block, name) {
             (BlockSpec::Ff(_), "ff") => "expand",
             (BlockSpec::Ff(_), "expand") => return None,
+            (BlockSpec::S4(config), "rank") if config.mode == Mode::S4d => return None,
+            (BlockSpec::S4(config), "discretization") if config.mode == Mode::Dplr => return None,
             _ => name,
         };
         settings.ok()?.get(key).cloned()

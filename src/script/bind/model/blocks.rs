@@ -124,7 +124,7 @@ const DOCS: &[Doc] = &[
         signature: "tier.before -> array",
         about: "The blocks before the pool: a U-Net has such.",
         options: None,
-        example: "print(sashimi(#{ unet: true, n_layers: 1 }).tier.before.len());",
+        example: "print(sashimi(#{ unet: true, n_layers: 1 }).outer.before.len());",
     },
     Doc {
         name: "inner",

@@ -96,6 +96,10 @@ pub(super) fn array(items: &[String]) -> String {
     }
     let piece = |run: &Run| {
         let once = &items[run.start..run.start + run.period];
+        // Two of one are shorter written out.
+        if run.times * run.period <= 2 {
+            return vec![once.join(", "); run.times].join(", ");
+        }
         if run.times == 1 { once.join(", ") } else { format!("repeat({}, {})", run.times, plain(once)) }
     };
     format!("[{}]", runs.iter().map(piece).collect::<Vec<_>>().join(", "))
