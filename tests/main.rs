@@ -15,6 +15,7 @@ mod golden_model;
 mod golden_ssm;
 mod metrics;
 mod metrics_query;
+mod model_algebra;
 mod plot;
 mod repl;
 mod rooms;

@@ -12,11 +12,11 @@ use tch::Tensor;
 options! {
     /// The options of `ff(…)`.
     pub struct FeedForwardConfig for "ff" {
-        /// Width of the hidden layer, as a multiple of the channels.
+        /// Width of the hidden layer. [times the channels; 1 or more]
         expand: i64 = 2,
-        /// Dropout after the GELU, a probability.
+        /// Dropout after the GELU. [probability; 0 to below 1]
         dropout: f64 = 0.0,
-        /// Drop a channel for the whole sequence rather than single samples.
+        /// Drop a channel for the whole sequence rather than single samples. [; true, false]
         tie_dropout: bool = false,
     }
     ; validate = check

@@ -2,7 +2,7 @@
 
 use super::ModelError;
 use super::params::{Builder, Group, Init};
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 /// How a weight is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +44,14 @@ impl Linear {
         if form == Form::WeightNormed {
             let bias = at.param("bias", &[outputs], bias_group, uniform())?;
             let shape = [outputs, inputs];
-            let direction = super::params::draw_uniform(bound, &shape, at.draws("weight_v"))?;
-            let size = direction.f_norm_scalaropt_dim(2.0, [1_i64].as_slice(), true)?;
+            let (direction, size) = if at.is_sketch() {
+                let nothing = Tensor::f_zeros([1], (Kind::Double, Device::Cpu))?;
+                (nothing.shallow_clone(), nothing)
+            } else {
+                let direction = super::params::draw_uniform(bound, &shape, at.draws("weight_v"))?;
+                let size = direction.f_norm_scalaropt_dim(2.0, [1_i64].as_slice(), true)?;
+                (direction, size)
+            };
             let g = at.param("weight_g", &[outputs, 1], Group::Dense, Init::Values(size))?;
             let v = at.param("weight_v", &shape, Group::Dense, Init::Values(direction))?;
             return Ok(Self { weight: Weight::Normed { g, v }, bias });

@@ -1,7 +1,8 @@
-//! Models: S4 and feed-forward blocks, tiers and pools, embedding and head.
+//! Models: S4, feed-forward and LSTM blocks, tiers and pools, embedding and head.
 //!
-//! Lives here: the composition ([`ModelSpec`]), the network that it builds ([`Model`]), its parameters under the names of
-//! official checkpoints ([`Params`]), the recurrence ([`Stepper`]), and the comparison of both ([`verify`](verify::verify)).
+//! Lives here: the composition ([`ModelSpec`]) with its algebra and its [`Summary`], the network that it builds
+//! ([`Model`]), its parameters under the names of official checkpoints ([`Params`]), the recurrence ([`Stepper`]), and
+//! the comparison of both ([`verify`](verify::verify)).
 //! Does not: kernels and convolutions (`ssm`), optimisers and losses (`train`), files. May use: `ssm`, `seed`, `options`.
 //!
 //! Sequences are `(batch, channels, seq_len)` throughout, so that convolutions find their samples side by side and
@@ -10,26 +11,35 @@
 mod eigenvalues;
 mod error;
 mod feed_forward;
+mod layout;
 mod linear;
+mod lstm;
+mod memory;
 mod norm;
 mod params;
 mod pass;
+mod revise;
 mod s4_block;
 mod spec;
 mod state_dict;
 mod stepper;
+mod summary;
 mod tier;
 pub mod verify;
 
 pub use eigenvalues::{LayerEigenvalues, StateMatrix};
 pub use error::ModelError;
 pub use feed_forward::FeedForwardConfig;
+pub use layout::{Part, Place};
+pub use lstm::{LstmBlock, LstmConfig};
 pub use norm::NormKind;
 pub use params::{Group, Param, Params};
 pub use pass::Pass;
 pub use s4_block::{Mode, S4Block, S4Config};
-pub use spec::{BlockSpec, ModelSpec, PoolSpec, Preset, SashimiConfig, TierSpec};
+pub use revise::changeable_fields;
+pub use spec::{BlockSpec, ModelConfig, ModelSpec, PoolSpec, Preset, SashimiConfig, TierSpec};
 pub use stepper::{BackboneStepper, Stepper};
+pub use summary::{Line, Summary};
 
 use crate::seed::Seed;
 use linear::{Form, Linear};
@@ -115,7 +125,11 @@ impl Model {
     /// # Errors
     /// Whatever [`ModelSpec::validate`] refuses; libtorch's.
     pub fn new(spec: &ModelSpec, levels: i64, seed: Seed, device: Device, kind: Kind) -> Result<Self, ModelError> {
-        let builder = Builder::new(seed, device, kind);
+        Self::make(spec, levels, Builder::new(seed, device, kind))
+    }
+
+    fn make(spec: &ModelSpec, levels: i64, builder: Builder) -> Result<Self, ModelError> {
+        let (device, kind) = (builder.device(), builder.kind());
         let backbone = Backbone::new(spec, &builder.at("model"))?;
         let at = builder.at("encoder").at(0);
         let embedding = at.param("weight", &[levels, spec.d_model], Group::Dense, Init::Normal(1.0))?;
@@ -228,6 +242,32 @@ impl Model {
     /// # Errors
     /// libtorch's.
     pub fn kernels(&self, seq_len: i64) -> Result<Vec<Tensor>, ModelError> {
-        self.backbone.tier.s4_blocks().into_iter().map(|block| block.impulse_response(seq_len)).collect()
+        self.backbone.tier.s4_blocks().map(|block| block.impulse_response(seq_len)).collect()
+    }
+
+    /// The S4 layers with the numbers of their blocks, in the order that they run.
+    #[must_use]
+    pub fn s4_layers(&self) -> Vec<(usize, &S4Block)> {
+        let numbers = self.spec().blocks().enumerate().filter(|(_, place)| matches!(place.block(), Some(BlockSpec::S4(_))));
+        let numbers: Vec<usize> = numbers.map(|(number, _)| number).collect();
+        numbers.into_iter().zip(self.backbone.tier.s4_blocks()).collect()
+    }
+
+    /// The first `seq_len` taps of the impulse response of one channel of block `index`: `(outputs, seq_len)`, float64.
+    ///
+    /// # Errors
+    /// [`ModelError::NoBlock`], [`ModelError::NoKernel`], [`ModelError::NoChannel`]; libtorch's.
+    pub fn kernel(&self, index: i64, channel: i64, seq_len: i64) -> Result<Tensor, ModelError> {
+        let (index, place) = self.spec().block(index)?;
+        let layers = self.s4_layers();
+        let Some((_, block)) = layers.iter().find(|(number, _)| *number == index) else {
+            let kind = place.block().map_or("a pool", BlockSpec::kind);
+            let known = layers.iter().map(|(number, _)| *number).collect();
+            return Err(ModelError::NoKernel { index, kind, known });
+        };
+        if !(0..place.channels).contains(&channel) {
+            return Err(ModelError::NoChannel { channel, index, channels: place.channels });
+        }
+        Ok(block.impulse_response_of(channel, seq_len)?.f_select(1, 0)?)
     }
 }

@@ -1,7 +1,10 @@
 //! The parameters of a model: their names, their learning-rate groups, and how they are made.
 
 use super::ModelError;
+use super::s4_block::Mode;
 use crate::seed::Seed;
+use crate::ssm::SsmError;
+use crate::ssm::init::{Init as StateInit, Start};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 use std::cell::{Cell, RefCell};
@@ -19,6 +22,19 @@ pub enum Group {
     NoDecay,
     /// dt, A, B and P of the state spaces: their own learning rate, no weight decay.
     Ssm,
+}
+
+impl Group {
+    /// The name of the group, as the optimiser's state in a checkpoint has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dense => "dense",
+            Self::Kernel => "kernel",
+            Self::NoDecay => "no_decay",
+            Self::Ssm => "ssm",
+        }
+    }
 }
 
 /// One trainable tensor.
@@ -81,12 +97,48 @@ pub(crate) struct Builder {
     seed: Seed,
     kind: Kind,
     device: Device,
+    /// Only names and shapes of what is not the state spaces': see [`Builder::sketch`].
+    is_sketch: bool,
     made: Rc<RefCell<Params>>,
+    starts: Rc<RefCell<Vec<(StartKey, Start)>>>,
 }
+
+/// What the start of a state space depends on: the kind of its matrix, its initialisation, d_state, n_ssm and rank.
+pub(crate) type StartKey = (Mode, StateInit, i64, i64, i64);
 
 impl Builder {
     pub(crate) fn new(seed: Seed, device: Device, kind: Kind) -> Self {
-        Self { path: String::new(), seed, kind, device, made: Rc::default() }
+        let (made, starts) = Default::default();
+        Self { path: String::new(), seed, kind, device, is_sketch: false, made, starts }
+    }
+
+    /// A builder for a look at a network: the state spaces have the values that a real one has, and everything else has
+    /// its name and shape alone (zeros that take no memory).
+    pub(crate) fn sketch(seed: Seed, kind: Kind) -> Self {
+        Self { is_sketch: true, ..Self::new(seed, Device::Cpu, kind) }
+    }
+
+    pub(crate) fn is_sketch(&self) -> bool {
+        self.is_sketch
+    }
+
+    /// The start of a state space, made once for all layers that begin alike: it takes an eigendecomposition.
+    pub(crate) fn start(
+        &self,
+        key: StartKey,
+        make: impl FnOnce() -> Result<Start, SsmError>,
+    ) -> Result<Start, SsmError> {
+        let share = |start: &Start| Start {
+            lambda: start.lambda.shallow_clone(),
+            p: start.p.shallow_clone(),
+            b: start.b.shallow_clone(),
+        };
+        if let Some((_, start)) = self.starts.borrow().iter().find(|(known, _)| *known == key) {
+            return Ok(share(start));
+        }
+        let start = make()?;
+        self.starts.borrow_mut().push((key, share(&start)));
+        Ok(start)
     }
 
     pub(crate) fn at(&self, name: impl std::fmt::Display) -> Self {
@@ -105,12 +157,21 @@ impl Builder {
         self.kind
     }
 
+    pub(crate) fn device(&self) -> Device {
+        self.device
+    }
+
     /// A random generator for what is drawn at this path under `name`.
     pub(crate) fn draws(&self, name: &str) -> impl Rng + use<> {
         self.seed.stream(&format!("init/{}", self.full(name)), 0)
     }
 
     pub(crate) fn param(&self, name: &str, shape: &[i64], group: Group, init: Init) -> Result<Tensor, ModelError> {
+        if self.is_sketch && matches!(group, Group::Dense | Group::NoDecay) {
+            let tensor = Tensor::f_zeros([1], (self.kind, self.device))?.f_expand(shape, false)?;
+            self.made.borrow_mut().list.push(Param { name: self.full(name), tensor: tensor.shallow_clone(), group });
+            return Ok(tensor);
+        }
         let size = usize::try_from(shape.iter().product::<i64>()).unwrap_or(0);
         let values = match init {
             Init::Values(values) => values.f_reshape(shape)?,

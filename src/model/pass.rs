@@ -9,7 +9,7 @@ use tch::Tensor;
 /// Held from seeding libtorch's one generator until what was seeded has been drawn.
 static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
-/// What an S4 layer saw and said, kept for [`super::verify`].
+/// What a layer with a state saw and said, kept for [`super::verify`].
 #[derive(Debug)]
 pub(crate) struct Probe {
     pub(crate) layer: String,
@@ -51,7 +51,7 @@ impl Pass {
         Self { scheduled: probability, ..self }
     }
 
-    /// An evaluation that keeps what each S4 layer saw and said.
+    /// An evaluation that keeps what each layer with a state saw and said.
     pub(crate) fn probing() -> Self {
         Self { probes: Some(Vec::new()), ..Self::eval() }
     }

@@ -6,7 +6,7 @@ use super::params::{Builder, Group, Init as Draw, Params};
 use super::pass::Pass;
 use super::spec::{ModelSpec, SashimiConfig, at_least, probability};
 use crate::options;
-use crate::options::OptionError;
+use crate::options::{Field, OptionError, Options};
 use crate::seed::Seed;
 use crate::ssm::dense::{Attune, attune};
 use crate::ssm::init::{Init, Start, dplr_start, s4d_start};
@@ -16,6 +16,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::LazyLock;
 use tch::{Device, Kind, Tensor};
 
 /// The kind of state matrix.
@@ -31,29 +32,30 @@ pub enum Mode {
 options! {
     /// The options of `s4(#{ … })` and `s4d(#{ … })`.
     pub struct S4Config for "s4" {
-        /// Kernel: "dplr" (S4) or "s4d" (diagonal).
+        /// Kernel: "dplr" (S4) or "s4d" (diagonal). [; "dplr", "s4d"]
         mode: Mode = Mode::Dplr,
-        /// State size N, even.
+        /// State size N, even. [; 2 to 4096]
         d_state: i64 = 64,
-        /// Independent state matrices; `()` gives every channel its own.
+        /// Independent state matrices; `()` gives every channel its own. [; 1 or more, a divisor of the channels]
         n_ssm: Option<i64> = Some(1),
         /// Initialisation: legs, legt, fourier, hippo (dplr); lin, inv, legs, diag (s4d). `()` is legs or lin.
+        /// [; "legs", "legt", "fourier", "hippo", "lin", "inv", "diag"]
         init: Option<Init> = None,
-        /// Terms of the low-rank correction (dplr); `()` is what the initialisation needs.
+        /// Terms of the low-rank correction (dplr); `()` is what the initialisation needs. [; 1 to 16]
         rank: Option<i64> = None,
-        /// Smallest initial step, in SSM time a sample.
+        /// Smallest initial step. [SSM time a sample; above 0]
         dt_min: f64 = 0.001,
-        /// Largest initial step, in SSM time a sample.
+        /// Largest initial step. [SSM time a sample; dt_min or more]
         dt_max: f64 = 0.1,
-        /// How dt is stored: "softplus" or "exp"; `()` is the preset's.
+        /// How dt is stored: "softplus" or "exp"; `()` is the preset's. [; "softplus", "exp"]
         dt_transform: Option<DtTransform> = None,
-        /// Discretisation of s4d kernels: "zoh" or "bilinear".
+        /// Discretisation of s4d kernels: "zoh" or "bilinear". [; "zoh", "bilinear"]
         discretization: Discretization = Discretization::Zoh,
-        /// A second kernel that looks ahead. Such a block cannot generate.
+        /// A second kernel that looks ahead. Such a block cannot generate. [; true, false]
         bidirectional: bool = false,
-        /// Dropout after the GELU, a probability.
+        /// Dropout after the GELU. [probability; 0 to below 1]
         dropout: f64 = 0.0,
-        /// Drop a channel for the whole sequence rather than single samples.
+        /// Drop a channel for the whole sequence rather than single samples. [; true, false]
         tie_dropout: bool = false,
     }
     ; validate = check
@@ -102,6 +104,66 @@ fn check(config: &S4Config) -> Result<(), OptionError> {
 }
 
 impl S4Config {
+    /// The options that mean something to S4 proper: all but those of S4D.
+    #[must_use]
+    pub fn dplr_fields() -> &'static [Field] {
+        static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| S4Config::fields_but(&["mode", "discretization"], None));
+        &FIELDS
+    }
+
+    /// The options that mean something to S4D: all but those of the low-rank correction.
+    #[must_use]
+    pub fn diagonal_fields() -> &'static [Field] {
+        static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+            let init = "Initialisation of the diagonal; `()` is lin. [; \"lin\", \"inv\", \"legs\", \"diag\"]";
+            S4Config::fields_but(&["mode", "rank"], Some(init))
+        });
+        &FIELDS
+    }
+
+    fn fields_but(absent: &[&str], init: Option<&'static str>) -> Vec<Field> {
+        let kept = Self::fields().iter().filter(|field| !absent.contains(&field.name));
+        let told = init.unwrap_or(
+            "Initialisation of the state matrix; `()` is legs. [; \"legs\", \"legt\", \"fourier\", \"hippo\"]",
+        );
+        kept.map(|field| if field.name == "init" { Field { doc: told, ..*field } } else { *field }).collect()
+    }
+
+    /// The options that mean something in this mode, by name.
+    pub(super) fn meaningful(&self) -> impl Iterator<Item = &'static str> {
+        let fields = match self.mode {
+            Mode::Dplr => Self::dplr_fields(),
+            Mode::S4d => Self::diagonal_fields(),
+        };
+        std::iter::once("mode").chain(fields.iter().map(|field| field.name))
+    }
+
+    /// The same block on so many channels under `spec`, with every choice made and what means nothing at its default.
+    pub(super) fn resolved(&self, channels: i64, spec: &ModelSpec) -> Self {
+        let usual = Self::default();
+        Self {
+            n_ssm: Some(self.n_ssm.unwrap_or(channels)),
+            init: Some(self.init()),
+            rank: if self.mode == Mode::Dplr { Some(self.rank()) } else { None },
+            dt_transform: Some(self.dt_transform.unwrap_or_else(|| spec.dt_transform())),
+            discretization: if self.mode == Mode::S4d { self.discretization } else { usual.discretization },
+            ..self.clone()
+        }
+    }
+
+    /// Terms of the low-rank correction; 0 without one.
+    #[must_use]
+    pub fn rank(&self) -> i64 {
+        let needed = if self.init() == Init::LegT { 2 } else { 1 };
+        if self.mode == Mode::Dplr { self.rank.unwrap_or(needed) } else { 0 }
+    }
+
+    /// That the state matrices can be dealt out to so many channels.
+    pub(super) fn check_tiling(&self, channels: i64) -> Result<(), SsmError> {
+        let n_ssm = self.n_ssm.unwrap_or(channels);
+        if n_ssm < 1 || channels % n_ssm != 0 { Err(SsmError::Tiling { n_ssm, channels }) } else { Ok(()) }
+    }
+
     /// The initialisation that is used.
     #[must_use]
     pub fn init(&self) -> Init {
@@ -111,18 +173,13 @@ impl S4Config {
         })
     }
 
-    fn start(&self, channels: i64) -> Result<Start, SsmError> {
-        let n_ssm = self.n_ssm.unwrap_or(channels);
-        if n_ssm < 1 || channels % n_ssm != 0 {
-            return Err(SsmError::Tiling { n_ssm, channels });
-        }
-        match self.mode {
-            Mode::S4d => s4d_start(self.init(), self.d_state, n_ssm),
-            Mode::Dplr => {
-                let needed = if self.init() == Init::LegT { 2 } else { 1 };
-                dplr_start(self.init(), self.d_state, n_ssm, self.rank.unwrap_or(needed))
-            }
-        }
+    fn start(&self, channels: i64, at: &Builder) -> Result<Start, SsmError> {
+        self.check_tiling(channels)?;
+        let (n_ssm, init, rank) = (self.n_ssm.unwrap_or(channels), self.init(), self.rank());
+        at.start((self.mode, init, self.d_state, n_ssm, rank), || match self.mode {
+            Mode::S4d => s4d_start(init, self.d_state, n_ssm),
+            Mode::Dplr => dplr_start(init, self.d_state, n_ssm, rank),
+        })
     }
 }
 
@@ -166,15 +223,10 @@ fn stored_lambda(lambda: &Tensor) -> Result<(Tensor, Tensor), SsmError> {
     Ok((real, lambda.f_imag()?.f_neg()?.f_clamp_min(LEAST)?))
 }
 
-/// A layer's place in the network as people say it: `c_layers.0` of `model.c_layers.0.layer.layer.kernel`.
-fn place(path: &str) -> String {
-    path.trim_start_matches("model.").trim_end_matches(".kernel").trim_end_matches(".layer").to_owned()
-}
-
 impl S4Layer {
     fn new(config: &S4Config, channels: i64, spec: &ModelSpec, at: &Builder) -> Result<Self, ModelError> {
         let dt_transform = config.dt_transform.unwrap_or_else(|| spec.dt_transform());
-        let start = config.start(channels)?;
+        let start = config.start(channels, at)?;
         let half = config.d_state / 2;
         let outputs = if config.bidirectional { 2 } else { 1 };
         let d = at.param("D", &[1, channels], Group::Dense, Draw::Normal(1.0))?;
@@ -202,7 +254,7 @@ impl S4Layer {
             Mode::S4d => (None, Rc::default()),
         };
         Ok(Self {
-            name: place(at.path()),
+            name: super::layout::place(at.path()),
             config: config.clone(),
             dt_transform,
             kind: at.kind(),
@@ -261,14 +313,21 @@ impl S4Layer {
     }
 
     /// The first `seq_len` taps of the layer's impulse response, whatever length it is attuned to. Changes nothing.
-    fn impulse_response(&self, seq_len: i64) -> Result<Tensor, ModelError> {
+    fn impulse_response(&self, channel: Option<i64>, seq_len: i64) -> Result<Tensor, ModelError> {
         let _no_grad = tch::no_grad_guard();
         let mut system = self.system()?;
+        if let Some(channel) = channel {
+            system = system.channels(channel, 1)?;
+        }
         if self.config.mode == Mode::S4d {
             return Ok(s4d::kernel(&system, self.config.discretization, seq_len, &mut Tape::idle())?);
         }
-        if self.l_kernel.get() > 0 {
-            system.c = attune(&system, Attune::Undo(self.l_kernel.get()))?;
+        let attuned = self.l_kernel.get();
+        if attuned >= seq_len {
+            return Ok(dplr::kernel(&system, attuned, &mut Tape::idle())?.f_narrow(2, 0, seq_len)?);
+        }
+        if attuned > 0 {
+            system.c = attune(&system, Attune::Undo(attuned))?;
         }
         system.c = attune(&system, Attune::To(seq_len))?;
         Ok(dplr::kernel(&system, seq_len, &mut Tape::idle())?)
@@ -361,7 +420,36 @@ impl S4Block {
     /// # Errors
     /// libtorch's.
     pub fn impulse_response(&self, seq_len: i64) -> Result<Tensor, ModelError> {
-        self.layer.impulse_response(seq_len)
+        self.layer.impulse_response(None, seq_len)
+    }
+
+    /// The same of one channel: `(outputs, 1, seq_len)`.
+    ///
+    /// # Errors
+    /// libtorch's, for a channel that does not exist, too.
+    pub fn impulse_response_of(&self, channel: i64, seq_len: i64) -> Result<Tensor, ModelError> {
+        self.layer.impulse_response(Some(channel), seq_len)
+    }
+
+    /// The steps dt of the channels, in SSM time a sample: `(channels)`, float64.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn dt(&self) -> Result<Tensor, ModelError> {
+        let _no_grad = tch::no_grad_guard();
+        Ok(self.layer.system()?.dt.f_squeeze_dim(-1)?)
+    }
+
+    /// The state spaces as they stand, and the length that their `c` is attuned to (0: not yet, and always for S4D).
+    pub(super) fn system(&self) -> Result<(Continuous, i64), ModelError> {
+        let _no_grad = tch::no_grad_guard();
+        Ok((self.layer.system()?, self.l_kernel()))
+    }
+
+    /// The options of the block.
+    #[must_use]
+    pub fn config(&self) -> &S4Config {
+        &self.layer.config
     }
 
     /// The kernel that a sequence of `seq_len` is convolved with, `(outputs, channels, seq_len)`. A length beyond any

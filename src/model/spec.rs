@@ -1,12 +1,13 @@
 //! What a model is made of: plain data that scripts compose, checkpoints carry and [`super::Model::new`] builds.
 
 use super::norm::NormKind;
-use super::{ModelError, feed_forward::FeedForwardConfig, s4_block::S4Config};
+use super::{ModelError, feed_forward::FeedForwardConfig, lstm::LstmConfig, s4_block::Mode, s4_block::S4Config};
 use crate::options;
-use crate::options::OptionError;
+use crate::options::{Field, OptionError, Options};
 use crate::ssm::DtTransform;
 use crate::ssm::init::Init;
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
 /// Weights of the largest model that is built: eight gigabytes of float32.
 const MOST_WEIGHTS: f64 = 2e9;
@@ -33,6 +34,52 @@ pub enum BlockSpec {
     S4(S4Config),
     /// Two linear maps with a GELU between.
     Ff(FeedForwardConfig),
+    /// An LSTM.
+    Lstm(LstmConfig),
+}
+
+impl BlockSpec {
+    /// Trainable real numbers of the block without its norm, in floating point, which cannot overflow: an estimate that
+    /// is right where it is large.
+    fn size(&self, channels: f64) -> f64 {
+        match self {
+            Self::S4(config) => channels * (2.0 * channels + 2.0 * config.d_state as f64),
+            Self::Ff(config) => channels * channels * 2.0 * config.expand as f64,
+            Self::Lstm(config) => {
+                let units = config.d_hidden.map_or(channels, |units| units as f64);
+                units * (4.0 * (channels + units) + channels + 8.0 * units * (config.layers - 1) as f64)
+            }
+        }
+    }
+
+    fn validate(&self, channels: i64) -> Result<(), ModelError> {
+        match self {
+            Self::S4(config) => {
+                config.validate()?;
+                config.check_tiling(channels)?;
+            }
+            Self::Ff(config) => config.validate()?,
+            Self::Lstm(config) => config.validate()?,
+        }
+        Ok(())
+    }
+
+    /// The name of its function: "s4", "s4d", "ff" or "lstm".
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::S4(config) if config.mode == Mode::S4d => "s4d",
+            Self::S4(_) => "s4",
+            Self::Ff(_) => "ff",
+            Self::Lstm(_) => "lstm",
+        }
+    }
+
+    /// Whether the block looks at the past alone.
+    #[must_use]
+    pub fn is_causal(&self) -> bool {
+        !matches!(self, Self::S4(config) if config.bidirectional)
+    }
 }
 
 /// Pooling into an inner tier.
@@ -139,13 +186,17 @@ impl ModelSpec {
         let (mut channels, mut product, mut weights) = (self.d_model as f64, 1.0, 0.0);
         for tier in self.tier.tiers() {
             for block in tier.down.iter().chain(&tier.blocks) {
-                weights += match block {
-                    BlockSpec::S4(config) => channels * (2.0 * channels + 2.0 * config.d_state as f64),
-                    BlockSpec::Ff(config) => channels * channels * 2.0 * config.expand as f64,
-                };
+                weights += block.size(channels);
             }
+            let units = tier.down.iter().chain(&tier.blocks).filter_map(|block| match block {
+                BlockSpec::Lstm(config) => config.d_hidden,
+                BlockSpec::S4(_) | BlockSpec::Ff(_) => None,
+            });
             if weights > MOST_WEIGHTS || channels > MOST_WEIGHTS {
-                return Err(too_large("d_model", self.d_model));
+                return Err(match units.max().filter(|units| *units as f64 > channels) {
+                    Some(units) => too_large("d_hidden", units),
+                    None => too_large("d_model", self.d_model),
+                });
             }
             if let Some(pool) = &tier.pool {
                 product *= pool.factor as f64;
@@ -180,14 +231,77 @@ impl ModelSpec {
             if tier.down.len() != paired {
                 return Err(ModelError::Unpaired { down: tier.down.len(), up: paired });
             }
-            for block in tier.down.iter().chain(&tier.blocks) {
-                match block {
-                    BlockSpec::S4(config) => crate::options::Options::validate(config)?,
-                    BlockSpec::Ff(config) => crate::options::Options::validate(config)?,
-                }
-            }
         }
-        Ok(())
+        self.places().iter().try_for_each(|place| place.block().map_or(Ok(()), |block| block.validate(place.channels)))
+    }
+
+    /// A composition of `tier` under `config`.
+    ///
+    /// # Errors
+    /// As [`ModelSpec::validate`].
+    pub fn new(config: &ModelConfig, tier: TierSpec) -> Result<Self, ModelError> {
+        let ModelConfig { d_model, preset, norm, dropres, unet } = *config;
+        let spec = Self { d_model, preset, norm, unet, dropres, tier };
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// What a composition needs beside its blocks.
+    #[must_use]
+    pub fn config(&self) -> ModelConfig {
+        let Self { d_model, preset, norm, unet, dropres, .. } = *self;
+        ModelConfig { d_model, preset, norm, dropres, unet }
+    }
+
+    /// Whether every block looks at the past alone, so that the model can generate.
+    #[must_use]
+    pub fn is_causal(&self) -> bool {
+        self.places().iter().filter_map(|place| place.block()).all(BlockSpec::is_causal)
+    }
+
+    /// The same composition with every choice made that was left to the preset or the channels, and every option that
+    /// means nothing where it stands at its default: compositions that compute the same are equal then.
+    #[must_use]
+    pub fn resolved(&self) -> Self {
+        let tier = self.tier.resolved(self.d_model, self);
+        Self { norm: Some(self.norm()), tier, ..self.clone() }
+    }
+}
+
+impl TierSpec {
+    fn resolved(&self, channels: i64, spec: &ModelSpec) -> Self {
+        let block = |block: &BlockSpec| match block {
+            BlockSpec::S4(config) => BlockSpec::S4(config.resolved(channels, spec)),
+            BlockSpec::Lstm(config) => {
+                BlockSpec::Lstm(LstmConfig { d_hidden: Some(config.units(channels)), ..config.clone() })
+            }
+            BlockSpec::Ff(config) => BlockSpec::Ff(config.clone()),
+        };
+        let pool = |pool: &PoolSpec| {
+            let inner = Box::new(pool.inner.resolved(channels.saturating_mul(pool.expand), spec));
+            PoolSpec { inner, ..*pool }
+        };
+        Self {
+            down: self.down.iter().map(block).collect(),
+            pool: self.pool.as_ref().map(pool),
+            blocks: self.blocks.iter().map(block).collect(),
+        }
+    }
+}
+
+options! {
+    /// The options of `model(tier, #{ … })`: what a composition needs beside its blocks.
+    pub struct ModelConfig for "model" {
+        /// Channels of the outermost tier. [channels; 1 or more]
+        d_model: i64 = 64,
+        /// Conventions: "repo" (released checkpoints) or "standalone". [; "repo", "standalone"]
+        preset: Preset = Preset::Repo,
+        /// Norm inside residual blocks; `()` is the preset's. [; "scalar", "affine"]
+        norm: Option<NormKind> = None,
+        /// Dropout on what each residual block adds. [probability; 0 to below 1]
+        dropres: f64 = 0.0,
+        /// U-Net wiring: pooled tiers have blocks before the pool too, and a skip around every layer. [; true, false]
+        unet: bool = false,
     }
 }
 
@@ -206,47 +320,48 @@ pub(super) fn probability(key: &str, found: f64) -> Result<(), OptionError> {
 options! {
     /// The options of `sashimi(#{ … })`: tiers of S4 and feed-forward blocks, pooled and widened on the way in.
     pub struct SashimiConfig for "sashimi" {
-        /// Channels of the outermost tier.
+        /// Channels of the outermost tier. [channels; 1 or more]
         d_model: i64 = 64,
-        /// S4 blocks in each tier (each with its feed-forward block).
+        /// S4 blocks in each tier (each with its feed-forward block). [blocks; 1 or more]
         n_layers: i64 = 8,
-        /// Pooling factors, outermost first; `[]` is an isotropic model.
+        /// Pooling factors, outermost first; `[]` is an isotropic model. [samples; 1 or more each]
         pool: Vec<i64> = vec![4, 4],
-        /// Channels grow by this factor with every pool.
+        /// Channels grow by this factor with every pool. [times; 1 or more]
         expand: i64 = 2,
-        /// Width of the feed-forward blocks, as a multiple of the channels; 0 leaves them out.
+        /// Width of the feed-forward blocks; 0 leaves them out. [times the channels; 0 or more]
         ff: i64 = 2,
-        /// Kernel of the S4 blocks: "dplr" (S4) or "s4d" (diagonal).
-        mode: super::s4_block::Mode = super::s4_block::Mode::Dplr,
-        /// State size N, even.
+        /// Kernel of the S4 blocks: "dplr" (S4) or "s4d" (diagonal). [; "dplr", "s4d"]
+        mode: Mode = Mode::Dplr,
+        /// State size N, even. [; 2 to 4096]
         d_state: i64 = 64,
-        /// Independent state matrices a layer; `()` gives every channel its own.
+        /// Independent state matrices a layer; `()` gives every channel its own. [; 1 or more, a divisor of the channels]
         n_ssm: Option<i64> = Some(1),
         /// Initialisation: legs, legt, fourier, hippo (dplr); lin, inv, legs, diag (s4d). `()` is legs or lin.
+        /// [; "legs", "legt", "fourier", "hippo", "lin", "inv", "diag"]
         init: Option<Init> = None,
-        /// Terms of the low-rank correction (dplr); `()` is what the initialisation needs.
+        /// Terms of the low-rank correction (dplr); `()` is what the initialisation needs. [; 1 to 16]
         rank: Option<i64> = None,
-        /// Smallest initial step, in SSM time a sample.
+        /// Smallest initial step. [SSM time a sample; above 0]
         dt_min: f64 = 0.001,
-        /// Largest initial step, in SSM time a sample.
+        /// Largest initial step. [SSM time a sample; dt_min or more]
         dt_max: f64 = 0.1,
-        /// How dt is stored: "softplus" or "exp"; `()` is the preset's.
+        /// How dt is stored: "softplus" or "exp"; `()` is the preset's. [; "softplus", "exp"]
         dt_transform: Option<DtTransform> = None,
-        /// Discretisation of s4d kernels: "zoh" or "bilinear".
+        /// Discretisation of s4d kernels: "zoh" or "bilinear". [; "zoh", "bilinear"]
         discretization: crate::ssm::s4d::Discretization = crate::ssm::s4d::Discretization::Zoh,
-        /// Kernels that look both ways. Such a model cannot generate.
+        /// Kernels that look both ways. Such a model cannot generate. [; true, false]
         bidirectional: bool = false,
-        /// Dropout inside the blocks, a probability.
+        /// Dropout inside the blocks. [probability; 0 to below 1]
         dropout: f64 = 0.0,
-        /// Drop a channel for the whole sequence rather than single samples.
+        /// Drop a channel for the whole sequence rather than single samples. [; true, false]
         tie_dropout: bool = false,
-        /// Dropout on what each residual block adds, a probability.
+        /// Dropout on what each residual block adds. [probability; 0 to below 1]
         dropres: f64 = 0.0,
-        /// Conventions: "repo" (released checkpoints) or "standalone".
+        /// Conventions: "repo" (released checkpoints) or "standalone". [; "repo", "standalone"]
         preset: Preset = Preset::Repo,
-        /// Norm inside residual blocks: "scalar" or "affine"; `()` is the preset's.
+        /// Norm inside residual blocks: "scalar" or "affine"; `()` is the preset's. [; "scalar", "affine"]
         norm: Option<NormKind> = None,
-        /// U-Net wiring: blocks on the way down too, and a skip around every layer.
+        /// U-Net wiring: blocks on the way down too, and a skip around every layer. [; true, false]
         unet: bool = false,
     }
     ; validate = check_sashimi
@@ -261,10 +376,55 @@ fn check_sashimi(config: &SashimiConfig) -> Result<(), OptionError> {
     if let Some(factor) = config.pool.iter().find(|factor| **factor < 1) {
         return Err(OptionError::value("pool", factor, "a list of factors of at least 1"));
     }
-    crate::options::Options::validate(&config.s4())
+    config.s4().validate()
 }
 
 impl SashimiConfig {
+    /// The options that mean something without pools: those of `isotropic(#{ … })`.
+    #[must_use]
+    pub fn isotropic_fields() -> &'static [Field] {
+        static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+            let pooling = ["pool", "expand", "unet"];
+            SashimiConfig::fields().iter().filter(|field| !pooling.contains(&field.name)).copied().collect()
+        });
+        &FIELDS
+    }
+
+    /// The options that `spec` is short for, where there are such.
+    #[must_use]
+    pub fn of(spec: &ModelSpec) -> Option<Self> {
+        let own = [&spec.tier.blocks, &spec.tier.down].into_iter().flatten();
+        let s4 = own.clone().find_map(|block| if let BlockSpec::S4(config) = block { Some(config) } else { None })?;
+        let ff = own.clone().find_map(|block| if let BlockSpec::Ff(config) = block { Some(config.expand) } else { None });
+        let layers = spec.tier.blocks.iter().filter(|block| matches!(block, BlockSpec::S4(_))).count();
+        let S4Config { mode, d_state, n_ssm, init, rank, dt_min, dt_max, dt_transform, .. } = *s4;
+        let S4Config { discretization, bidirectional, dropout, tie_dropout, .. } = *s4;
+        let config = Self {
+            d_model: spec.d_model,
+            n_layers: i64::try_from(layers).ok()?,
+            pool: spec.tier.pool_factors(),
+            expand: spec.tier.pool.as_ref().map_or(Self::default().expand, |pool| pool.expand),
+            ff: ff.unwrap_or(0),
+            mode,
+            d_state,
+            n_ssm,
+            init,
+            rank,
+            dt_min,
+            dt_max,
+            dt_transform,
+            discretization,
+            bidirectional,
+            dropout,
+            tie_dropout,
+            dropres: spec.dropres,
+            preset: spec.preset,
+            norm: spec.norm,
+            unet: spec.unet,
+        };
+        (config.validate().is_ok() && config.spec() == *spec).then_some(config)
+    }
+
     fn s4(&self) -> S4Config {
         S4Config {
             mode: self.mode,

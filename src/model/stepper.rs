@@ -1,6 +1,7 @@
 //! A model as a recurrence: one token in, the logits of the next one out.
 
 use super::feed_forward::FeedForward;
+use super::lstm::LstmStep;
 use super::norm::Norm;
 use super::s4_block::S4Step;
 use super::tier::{Layer, Pooled, Residual, Tier};
@@ -10,6 +11,7 @@ use tch::Tensor;
 enum LayerStep {
     S4(Box<S4Step>),
     FeedForward(FeedForward),
+    Lstm(LstmStep),
 }
 
 struct ResidualStep<'m> {
@@ -22,6 +24,7 @@ impl<'m> ResidualStep<'m> {
         let layer = match &residual.layer {
             Layer::S4(block) => LayerStep::S4(Box::new(block.stepper(batch)?)),
             Layer::FeedForward(block) => LayerStep::FeedForward(block.frozen()?),
+            Layer::Lstm(block) => LayerStep::Lstm(block.stepper(batch)?),
         };
         Ok(Self { norm: &residual.norm, layer })
     }
@@ -31,6 +34,7 @@ impl<'m> ResidualStep<'m> {
         let y = match &mut self.layer {
             LayerStep::S4(block) => block.step(&normed)?,
             LayerStep::FeedForward(block) => block.step(&normed)?,
+            LayerStep::Lstm(block) => block.step(&normed)?,
         };
         Ok(x.f_add(&y)?)
     }

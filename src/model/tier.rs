@@ -2,6 +2,7 @@
 
 use super::feed_forward::FeedForward;
 use super::linear::{Form, Pool, Unpool};
+use super::lstm::LstmBlock;
 use super::norm::Norm;
 use super::params::Builder;
 use super::pass::Pass;
@@ -14,6 +15,7 @@ use tch::Tensor;
 pub(crate) enum Layer {
     S4(Box<S4Block>),
     FeedForward(FeedForward),
+    Lstm(LstmBlock),
 }
 
 /// `x + layer(norm(x))`.
@@ -30,6 +32,7 @@ impl Residual {
         let layer = match block {
             BlockSpec::S4(config) => Layer::S4(Box::new(S4Block::new(config, channels, spec, &inside)?)),
             BlockSpec::Ff(config) => Layer::FeedForward(FeedForward::new(config, channels, spec, &inside)?),
+            BlockSpec::Lstm(config) => Layer::Lstm(LstmBlock::new(config, channels, &inside)?),
         };
         let norm = Norm::new(spec.norm(), channels, &at.at("norm"))?;
         Ok(Self { norm, layer, dropres: spec.dropres })
@@ -40,6 +43,7 @@ impl Residual {
         let y = match &self.layer {
             Layer::S4(block) => block.forward(&normed, pass)?,
             Layer::FeedForward(block) => block.forward(&normed, pass)?,
+            Layer::Lstm(block) => block.forward(&normed, pass)?,
         };
         let y = pass.drop_residual(y, self.dropres)?;
         Ok(x.f_add(&y)?)
@@ -61,59 +65,33 @@ pub(crate) struct Tier {
     pub(crate) unet: bool,
 }
 
-/// Where the next layer's name comes from. Official names number the way down, the centre and the way up apart, and
-/// number the way up from the inside.
+/// Where the next layer's parameters go: the official names, in the order that the layers run.
 struct Naming<'a> {
     root: &'a Builder,
     spec: &'a ModelSpec,
-    down: i64,
-    up: i64,
-    up_flat: bool,
+    names: std::vec::IntoIter<String>,
 }
 
 impl Naming<'_> {
-    fn next_down(&mut self) -> Builder {
-        self.down += 1;
-        self.root.at("d_layers").at(self.down - 1)
-    }
-
-    /// The layer `i` of the current stage on the way up.
-    fn next_up(&mut self, i: usize) -> Builder {
-        let stage = self.root.at("u_layers").at(self.up);
-        if self.up_flat {
-            self.up += 1;
-            return stage;
-        }
-        stage.at(i)
-    }
-
-    fn end_of_stage(&mut self) {
-        if !self.up_flat {
-            self.up += 1;
-        }
+    fn next(&mut self) -> Builder {
+        self.root.at(self.names.next().expect("the layout has a place for every block and pool"))
     }
 }
 
 impl Tier {
     pub(crate) fn new(spec: &ModelSpec, root: &Builder) -> Result<Self, ModelError> {
-        let up_flat = spec.unet && spec.preset == Preset::Repo;
-        Self::build(&spec.tier, spec.d_model, &mut Naming { root, spec, down: 0, up: 0, up_flat })
+        let names: Vec<String> = spec.places().into_iter().map(|place| place.name).collect();
+        Self::build(&spec.tier, spec.d_model, &mut Naming { root, spec, names: names.into_iter() })
     }
 
     fn build(tier: &TierSpec, channels: i64, naming: &mut Naming<'_>) -> Result<Self, ModelError> {
         let spec = naming.spec;
-        let mut down = Vec::new();
-        for block in &tier.down {
-            down.push(Residual::new(block, channels, spec, &naming.next_down())?);
-        }
-        let mut blocks = Vec::new();
+        let residuals = |blocks: &[BlockSpec], naming: &mut Naming<'_>| -> Result<Vec<Residual>, ModelError> {
+            blocks.iter().map(|block| Residual::new(block, channels, spec, &naming.next())).collect()
+        };
+        let down = residuals(&tier.down, naming)?;
         let pooled = match &tier.pool {
-            None => {
-                for (i, block) in tier.blocks.iter().enumerate() {
-                    blocks.push(Residual::new(block, channels, spec, &naming.root.at("c_layers").at(i))?);
-                }
-                None
-            }
+            None => None,
             Some(pool) => {
                 let form = match (spec.preset, spec.unet) {
                     (Preset::Standalone, _) => Form::Pointwise,
@@ -121,17 +99,13 @@ impl Tier {
                     (Preset::Repo, false) => Form::WeightNormed,
                 };
                 let wide = channels * pool.expand;
-                let down = Pool::down(channels, wide, pool.factor, form, &naming.next_down())?;
+                let down = Pool::down(channels, wide, pool.factor, form, &naming.next())?;
                 let inner = Box::new(Self::build(&pool.inner, wide, naming)?);
-                let up = Unpool::new(wide, channels, pool.factor, form, &naming.next_up(0))?;
-                for (i, block) in tier.blocks.iter().enumerate() {
-                    blocks.push(Residual::new(block, channels, spec, &naming.next_up(i + 1))?);
-                }
-                naming.end_of_stage();
+                let up = Unpool::new(wide, channels, pool.factor, form, &naming.next())?;
                 Some(Pooled { down, inner, up })
             }
         };
-        Ok(Self { down, pooled, blocks, unet: spec.unet })
+        Ok(Self { down, pooled, blocks: residuals(&tier.blocks, naming)?, unet: spec.unet })
     }
 
     /// `(batch, channels, seq_len)` → the same.
@@ -162,15 +136,18 @@ impl Tier {
         if self.unet && self.pooled.is_some() { Ok(y) } else { Ok(y.f_add(&around)?) }
     }
 
-    /// Every S4 block with its place, in the order that they run.
-    pub(crate) fn s4_blocks<'m>(&'m self) -> Vec<&'m S4Block> {
-        let own = |blocks: &'m [Residual]| {
-            blocks.iter().filter_map(|residual| match &residual.layer {
-                Layer::S4(block) => Some(&**block),
-                Layer::FeedForward(_) => None,
-            })
-        };
-        let inner = self.pooled.iter().flat_map(|pooled| pooled.inner.s4_blocks());
-        own(&self.down).chain(inner).chain(own(&self.blocks)).collect()
+    /// Every block, in the order that they run.
+    pub(crate) fn layers(&self) -> Vec<&Layer> {
+        let inner = self.pooled.iter().flat_map(|pooled| pooled.inner.layers());
+        let (down, blocks) = (self.down.iter(), self.blocks.iter());
+        down.map(|block| &block.layer).chain(inner).chain(blocks.map(|block| &block.layer)).collect()
+    }
+
+    /// Every S4 block, in the order that they run.
+    pub(crate) fn s4_blocks(&self) -> impl Iterator<Item = &S4Block> {
+        self.layers().into_iter().filter_map(|layer| match layer {
+            Layer::S4(block) => Some(&**block),
+            Layer::FeedForward(_) | Layer::Lstm(_) => None,
+        })
     }
 }

@@ -1,5 +1,6 @@
-//! Does the convolution say what the recurrence says? Layer by layer, in float32 and in float64.
+//! Does the convolution (or an LSTM's sequence) say what the recurrence says? Layer by layer, in float32 and in float64.
 
+use super::tier::Layer;
 use super::{Model, ModelError, Pass};
 use tch::{Kind, Tensor};
 
@@ -16,8 +17,8 @@ pub struct LayerDifference {
     pub double: f64,
 }
 
-/// Compares both forms of `model` on `inputs` `(batch, seq_len)`, int64: each S4 layer on the input that it saw in the
-/// convolution form, and the logits of the whole model.
+/// Compares both forms of `model` on `inputs` `(batch, seq_len)`, int64: each S4 layer and LSTM on the input that it
+/// saw as a whole sequence, and the logits of the whole model.
 ///
 /// The model that is given stays as it is, its attuned lengths too.
 ///
@@ -55,12 +56,10 @@ fn differences(model: &Model, inputs: &Tensor) -> Result<Vec<(String, f64, f64)>
     let mut pass = Pass::probing();
     let logits = model.forward(inputs, &mut pass)?;
     let mut rows = Vec::new();
-    for (probe, block) in pass.probes().into_iter().zip(model.backbone.tier.s4_blocks()) {
-        let mut stepper = block.stepper(batch)?;
-        let steps: Result<Vec<Tensor>, ModelError> =
-            (0..probe.input.size()[2]).map(|t| stepper.step_layer(&probe.input.f_select(2, t)?)).collect();
-        let stepped = Tensor::f_stack(&steps?, 2)?;
-        let (largest, difference) = compare(&probe.output, &stepped)?;
+    let layers = model.backbone.tier.layers();
+    let recurrences = layers.iter().filter(|layer| !matches!(layer, Layer::FeedForward(_)));
+    for (probe, layer) in pass.probes().into_iter().zip(recurrences) {
+        let (largest, difference) = compare(&probe.output, &stepped(layer, &probe.input, batch)?)?;
         rows.push((probe.layer, largest, difference));
     }
     let mut stepper = model.stepper(batch)?;
@@ -69,6 +68,23 @@ fn differences(model: &Model, inputs: &Tensor) -> Result<Vec<(String, f64, f64)>
     let (largest, difference) = compare(&logits, &Tensor::f_stack(&steps?, 1)?)?;
     rows.push(("logits".to_owned(), largest, difference));
     Ok(rows)
+}
+
+/// The recurrent part of `layer` over `x` `(batch, channels, seq_len)`, one sample at a time.
+fn stepped(layer: &Layer, x: &Tensor, batch: i64) -> Result<Tensor, ModelError> {
+    let mut step: Box<dyn FnMut(&Tensor) -> Result<Tensor, ModelError>> = match layer {
+        Layer::S4(block) => {
+            let mut stepper = block.stepper(batch)?;
+            Box::new(move |x| stepper.step_layer(x))
+        }
+        Layer::Lstm(block) => {
+            let mut stepper = block.stepper(batch)?;
+            Box::new(move |x| stepper.step(x))
+        }
+        Layer::FeedForward(_) => Box::new(|x| Ok(x.shallow_clone())),
+    };
+    let steps: Result<Vec<Tensor>, ModelError> = (0..x.size()[2]).map(|t| step(&x.f_select(2, t)?)).collect();
+    Ok(Tensor::f_stack(&steps?, 2)?)
 }
 
 fn compare(a: &Tensor, b: &Tensor) -> Result<(f64, f64), ModelError> {

@@ -104,16 +104,3 @@ fn attune_slice(system: &Continuous, change: Attune) -> Result<Tensor, SsmError>
     };
     Ok(new.f_permute([2, 0, 1])?.f_narrow(2, 0, half)?.f_contiguous()?)
 }
-
-impl Continuous {
-    /// The systems of `count` channels from `start`.
-    pub(crate) fn channels(&self, start: i64, count: i64) -> Result<Self, SsmError> {
-        Ok(Self {
-            dt: self.dt.f_narrow(0, start, count)?,
-            lambda: self.lambda.f_narrow(0, start, count)?,
-            b: self.b.f_narrow(0, start, count)?,
-            c: self.c.f_narrow(1, start, count)?,
-            p: self.p.f_narrow(1, start, count)?,
-        })
-    }
-}

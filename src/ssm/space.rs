@@ -112,6 +112,37 @@ impl Continuous {
     pub fn rank(&self) -> i64 {
         self.p.size()[0]
     }
+
+    /// The systems of `count` channels from `start`.
+    ///
+    /// # Errors
+    /// libtorch's, when there are not so many.
+    pub fn channels(&self, start: i64, count: i64) -> Result<Self, SsmError> {
+        Ok(Self {
+            dt: self.dt.f_narrow(0, start, count)?,
+            lambda: self.lambda.f_narrow(0, start, count)?,
+            b: self.b.f_narrow(0, start, count)?,
+            c: self.c.f_narrow(1, start, count)?,
+            p: self.p.f_narrow(1, start, count)?,
+        })
+    }
+
+    /// The systems of the `count` channels with the smallest steps (all, if there are fewer), on the CPU.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn slowest(&self, count: i64) -> Result<Self, SsmError> {
+        let count = count.min(self.sizes().0);
+        let (_, slowest) = self.dt.f_squeeze_dim(-1)?.f_topk(count, 0, false, true)?;
+        let pick = |x: &Tensor, axis: i64| x.f_index_select(axis, &slowest)?.f_to_device(tch::Device::Cpu);
+        Ok(Self {
+            dt: pick(&self.dt, 0)?,
+            lambda: pick(&self.lambda, 0)?,
+            b: pick(&self.b, 0)?,
+            c: pick(&self.c, 1)?,
+            p: pick(&self.p, 1)?,
+        })
+    }
 }
 
 /// A complex tensor as a real one with a trailing axis (re, im), on the tape, in one piece: what a product made outside the

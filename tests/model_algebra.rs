@@ -1,0 +1,811 @@
+//! Compositions that are changed, thinned, summed up and written down; and LSTM blocks, which can stand in any of them.
+
+use proptest::prelude::*;
+use rand::Rng;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use tch::{Device, Kind, Tensor};
+use wasabi::interrupt::Interrupt;
+use wasabi::model::{
+    BlockSpec, Group, LstmBlock, LstmConfig, Model, ModelError, ModelSpec, Pass, SashimiConfig, Summary, verify,
+};
+use wasabi::options;
+use wasabi::script::actions::ModelValue;
+use wasabi::seed::Seed;
+
+use crate::script_fixture::Listener;
+use crate::support::largest_difference;
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).contiguous().view([-1])).expect("real numbers")
+}
+
+fn map(value: Value) -> Map<String, Value> {
+    value.as_object().expect("a map").clone()
+}
+
+fn composition(value: Value) -> ModelSpec {
+    serde_json::from_value(value).expect("a composition")
+}
+
+fn sashimi(value: Value) -> ModelSpec {
+    options::parse::<SashimiConfig>(&map(value)).expect("options").spec()
+}
+
+fn small(value: Value) -> ModelSpec {
+    let mut all = map(json!({ "d_model": 6, "n_layers": 1, "d_state": 8, "pool": [2] }));
+    all.extend(map(value));
+    sashimi(Value::Object(all))
+}
+
+fn double(spec: &ModelSpec) -> Model {
+    Model::new(spec, 32, Seed(3), Device::Cpu, Kind::Double).expect("a model")
+}
+
+fn tokens(batch: i64, seq_len: i64) -> Tensor {
+    let mut rng = Seed(5).stream("tokens", 0);
+    let drawn: Vec<i64> = (0..batch * seq_len).map(|_| rng.random_range(0..32)).collect();
+    Tensor::from_slice(&drawn).reshape([batch, seq_len])
+}
+
+fn logits(model: &Model, inputs: &Tensor) -> Tensor {
+    model.forward(inputs, &mut Pass::eval()).expect("logits")
+}
+
+fn noise(shape: &[i64], name: &str) -> Tensor {
+    let mut rng = Seed(1).stream(name, 0);
+    let drawn: Vec<f64> = (0..shape.iter().product::<i64>()).map(|_| rng.random_range(-1.0..1.0)).collect();
+    Tensor::from_slice(&drawn).reshape(shape)
+}
+
+/// LSTMs inside pools, beside S4, deep, narrow and wide.
+fn with_lstms() -> ModelSpec {
+    composition(json!({
+        "d_model": 6,
+        "tier": {
+            "blocks": [{"lstm": {}}, {"ff": {}}, {"s4": {"d_state": 4}}],
+            "pool": { "factor": 2, "expand": 2, "inner": {
+                "blocks": [{"lstm": {"d_hidden": 5, "layers": 2, "dropout": 0.25}}],
+                "pool": { "factor": 3, "expand": 1, "inner": { "blocks": [{"lstm": {"d_hidden": 16}}] } }
+            }}
+        }
+    }))
+}
+
+mod an_lstm {
+    use super::*;
+
+    fn build(config: &LstmConfig, channels: i64) -> (LstmBlock, wasabi::model::Params) {
+        LstmBlock::build(config, channels, Seed(2), Device::Cpu, Kind::Double).expect("a block")
+    }
+
+    fn sigmoid(x: f64) -> f64 {
+        1.0 / (1.0 + (-x).exp())
+    }
+
+    /// The equations of torch.nn.LSTM, number by number: `x[t][input]` → `h[t][unit]`.
+    fn by_hand(x: &[Vec<f64>], w_ih: &[f64], w_hh: &[f64], b_ih: &[f64], b_hh: &[f64], units: usize) -> Vec<Vec<f64>> {
+        let (mut h, mut c) = (vec![0.0; units], vec![0.0; units]);
+        let mut out = Vec::new();
+        for x in x {
+            let gate = |row: usize| {
+                let from_x: f64 = x.iter().enumerate().map(|(k, x)| w_ih[row * x_len(w_ih, units) + k] * x).sum();
+                let from_h: f64 = h.iter().enumerate().map(|(k, h)| w_hh[row * units + k] * h).sum();
+                from_x + b_ih[row] + from_h + b_hh[row]
+            };
+            let gates: Vec<f64> = (0..4 * units).map(gate).collect();
+            for k in 0..units {
+                let (input, forget) = (sigmoid(gates[k]), sigmoid(gates[units + k]));
+                let (cell, output) = (gates[2 * units + k].tanh(), sigmoid(gates[3 * units + k]));
+                c[k] = forget * c[k] + input * cell;
+                h[k] = output * c[k].tanh();
+            }
+            out.push(h.clone());
+        }
+        out
+    }
+
+    fn x_len(w_ih: &[f64], units: usize) -> usize {
+        w_ih.len() / (4 * units)
+    }
+
+    #[test]
+    fn follows_torchs_equations_layer_after_layer_and_maps_back_to_the_channels() {
+        let config = LstmConfig { d_hidden: Some(4), layers: 2, ..LstmConfig::default() };
+        let (block, params) = build(&config, 3);
+        let x = noise(&[1, 3, 7], "x");
+        let weight = |name: &str| {
+            values(&params.list.iter().find(|param| param.name == name).unwrap_or_else(|| panic!("no {name}")).tensor)
+        };
+        let mut rows: Vec<Vec<f64>> = (0..7).map(|t| values(&x.select(2, t))).collect();
+        for layer in 0..2 {
+            let [w_ih, w_hh, b_ih, b_hh] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+                .map(|name| weight(&format!("lstm.{name}_l{layer}")));
+            rows = by_hand(&rows, &w_ih, &w_hh, &b_ih, &b_hh, 4);
+        }
+        let (w, b) = (weight("output_linear.weight"), weight("output_linear.bias"));
+        let found = block.forward(&x, &mut Pass::eval()).expect("an output");
+        for (t, h) in rows.iter().enumerate() {
+            let expected: Vec<f64> =
+                (0..3).map(|o| b[o] + h.iter().enumerate().map(|(k, h)| w[o * 4 + k] * h).sum::<f64>()).collect();
+            let found = values(&found.select(2, i64::try_from(t).expect("small")));
+            assert!(largest_difference(&expected, &found) < 1e-13, "sample {t}: {expected:?}, {found:?}");
+        }
+    }
+
+    #[test]
+    fn of_one_unit_gives_the_numbers_of_a_pocket_calculator() {
+        let (block, params) = build(&LstmConfig::default(), 1);
+        let _no_grad = tch::no_grad_guard();
+        for (name, numbers) in [
+            ("lstm.weight_ih_l0", [1.0, 0.5, 2.0, -1.0]),
+            ("lstm.weight_hh_l0", [0.0, 1.0, -1.0, 0.5]),
+            ("lstm.bias_ih_l0", [0.0, 1.0, 0.0, 0.0]),
+            ("lstm.bias_hh_l0", [0.5, 0.0, 0.0, 0.25]),
+        ] {
+            let param = params.list.iter().find(|param| param.name == name).expect("a weight");
+            param.tensor.shallow_clone().copy_(&Tensor::from_slice(&numbers).reshape(param.tensor.size()));
+        }
+        let x = Tensor::from_slice(&[1.0, -0.5]).reshape([1, 1, 2]);
+        // t = 0: i = σ(1.5) = 0.817574, g = tanh 2 = 0.964028, o = σ(−0.75) = 0.320821,
+        //        c = i·g = 0.788164, h = o·tanh c = 0.210898
+        // t = 1: i = σ(−0.5 + 0.5) = 0.5, f = σ(−0.25 + h + 1) = 0.723301, g = tanh(−1 − h) = −0.836949,
+        //        o = σ(0.5 + h/2 + 0.25) = 0.701709, c = f·0.788164 − 0.5·0.836949 = 0.151606, h = o·tanh c = 0.105576
+        let expected = [0.210_897_619_684_682_7, 0.105_575_770_139_773_4];
+        for found in [block.forward(&x, &mut Pass::eval()), block.steps(&x)] {
+            assert!(largest_difference(&expected, &values(&found.expect("an output"))) < 1e-14);
+        }
+    }
+
+    #[test]
+    fn stepped_says_what_it_says_as_a_sequence() {
+        for (units, layers) in [(None, 1), (Some(3), 1), (Some(9), 3), (None, 2)] {
+            let config = LstmConfig { d_hidden: units, layers, ..LstmConfig::default() };
+            let (block, _) = build(&config, 5);
+            let x = noise(&[2, 5, 40], "x");
+            let sequence = block.forward(&x, &mut Pass::eval()).expect("a sequence");
+            let steps = block.steps(&x).expect("steps");
+            assert_eq!(sequence.size(), [2, 5, 40]);
+            assert!(largest_difference(&values(&sequence), &values(&steps)) < 1e-12, "{units:?}, {layers} layers");
+        }
+    }
+
+    #[test]
+    fn starts_as_torchs_does_under_torchs_names() {
+        let config = LstmConfig { d_hidden: Some(25), layers: 2, ..LstmConfig::default() };
+        let (_, params) = build(&config, 7);
+        let found: Vec<(&str, Vec<i64>, Group)> =
+            params.list.iter().map(|param| (&*param.name, param.tensor.size(), param.group)).collect();
+        let expected = [
+            ("lstm.weight_ih_l0", vec![100, 7], Group::Dense),
+            ("lstm.weight_hh_l0", vec![100, 25], Group::Dense),
+            ("lstm.bias_ih_l0", vec![100], Group::NoDecay),
+            ("lstm.bias_hh_l0", vec![100], Group::NoDecay),
+            ("lstm.weight_ih_l1", vec![100, 25], Group::Dense),
+            ("lstm.weight_hh_l1", vec![100, 25], Group::Dense),
+            ("lstm.bias_ih_l1", vec![100], Group::NoDecay),
+            ("lstm.bias_hh_l1", vec![100], Group::NoDecay),
+            ("output_linear.weight", vec![7, 25], Group::Dense),
+            ("output_linear.bias", vec![7], Group::NoDecay),
+        ];
+        assert_eq!(found, expected);
+        for param in &params.list {
+            let largest = values(&param.tensor).iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+            assert!(largest <= 0.2, "{}: 1/√25 bounds both maps, {largest}", param.name);
+            // 0.1 is half the bound: 7 draws or more are below it once in 128 times, and the seed is fixed.
+            assert!(largest > 0.1, "{}: uniform draws come near the bound, {largest}", param.name);
+        }
+    }
+
+    #[test]
+    fn drops_what_its_seed_says_and_nothing_in_evaluation() {
+        let config = LstmConfig { dropout: 0.5, layers: 2, ..LstmConfig::default() };
+        let (block, _) = build(&config, 4);
+        let x = noise(&[1, 4, 16], "x");
+        let run = |mut pass: Pass| values(&block.forward(&x, &mut pass).expect("an output"));
+        let train = |seed, counter| run(Pass::train(Seed(seed), counter));
+        assert_eq!(train(1, 7), train(1, 7));
+        assert_ne!(train(1, 7), train(1, 8));
+        assert!(train(1, 7).iter().filter(|value| **value == 0.0).count() > 10, "half of the last layer is dropped");
+        assert!(run(Pass::eval()).iter().all(|value| *value != 0.0));
+        let tied = LstmConfig { tie_dropout: true, layers: 1, ..config };
+        let (block, _) = build(&tied, 4);
+        let y = block.forward(&x, &mut Pass::train(Seed(1), 0)).expect("an output");
+        for channel in 0..4 {
+            let dropped = values(&y.select(1, channel)).iter().filter(|value| **value == 0.0).count();
+            assert!(dropped == 0 || dropped == 16, "channel {channel}: {dropped} of 16");
+        }
+    }
+
+    #[test]
+    fn in_any_tier_equals_its_recurrence_and_is_causal() {
+        let model = double(&with_lstms());
+        let rows = verify::verify(&model, &tokens(2, 24)).expect("a comparison");
+        let layers: Vec<&str> = rows.iter().map(|row| row.layer.as_str()).collect();
+        assert_eq!(layers, ["c_layers.0", "u_layers.0.1", "u_layers.1.1", "u_layers.1.3", "logits"]);
+        for row in &rows {
+            assert!(row.largest_output > 0.0, "{} is silent", row.layer);
+            assert!(row.double < 1e-11 * row.largest_output.max(1.0), "{} differs by {:e}", row.layer, row.double);
+            assert!(row.single < 1e-3 * row.largest_output.max(1.0), "{} differs by {:e}", row.layer, row.single);
+        }
+        let whole = tokens(1, 24);
+        for at in [1, 8, 23] {
+            let changed = whole.copy();
+            let _ = changed.select(1, at).fill_tensor_(&(31 - whole.select(1, at).squeeze()));
+            let (before, after) = (logits(&model, &whole), logits(&model, &changed));
+            let past = |logits: &Tensor| values(&logits.narrow(1, 0, at));
+            assert!(largest_difference(&past(&before), &past(&after)) < 1e-11, "token {at} changed its past");
+            assert_ne!(values(&before.narrow(1, at, 1)), values(&after.narrow(1, at, 1)), "token {at} changed nothing");
+        }
+    }
+
+    #[test]
+    fn trains_every_weight_within_two_steps() {
+        let model = Model::new(&with_lstms(), 32, Seed(3), Device::Cpu, Kind::Float).expect("a model");
+        let before = model.state_dict().iter().map(|(name, w)| (name.clone(), values(w))).collect::<Vec<_>>();
+        let inputs = tokens(2, 24);
+        let mut losses = Vec::new();
+        for step in 0..3 {
+            let mut pass = Pass::train(Seed(0), step);
+            let targets = inputs.roll([-1], [1]).flatten(0, 1);
+            let all = model.forward(&inputs, &mut pass).expect("logits").flatten(0, 1);
+            let loss = all.cross_entropy_loss::<Tensor>(&targets, None, tch::Reduction::Mean, -100, 0.0);
+            losses.push(loss.double_value(&[]));
+            pass.backward(&loss).expect("gradients");
+            let _no_grad = tch::no_grad_guard();
+            for param in &model.params().list {
+                let mut gradient = param.tensor.grad();
+                let _ = param.tensor.shallow_clone().subtract_(&(&gradient * 0.1));
+                let _ = gradient.zero_();
+            }
+        }
+        assert!(losses[2] < losses[0], "{losses:?}");
+        for ((name, old), (_, new)) in before.iter().zip(model.state_dict()) {
+            assert_ne!(old, &values(&new), "{name} has not moved");
+        }
+    }
+
+    #[test]
+    fn gradient_equals_finite_differences() {
+        let (block, params) = build(&LstmConfig { d_hidden: Some(3), ..LstmConfig::default() }, 2);
+        let (x, weights) = (noise(&[1, 2, 6], "x"), noise(&[1, 2, 6], "g"));
+        let loss = || (block.forward(&x, &mut Pass::eval()).expect("an output") * &weights).sum(Kind::Double);
+        Pass::train(Seed(0), 0).backward(&loss()).expect("gradients");
+        for param in &params.list {
+            let gradient = values(&param.tensor.grad());
+            let flat = param.tensor.detach().view([-1]);
+            for (at, found) in gradient.iter().enumerate() {
+                let at = i64::try_from(at).expect("small");
+                let moved = |by: f64| {
+                    let _no_grad = tch::no_grad_guard();
+                    let _ = flat.get(at).g_add_scalar_(by);
+                    let value = loss().double_value(&[]);
+                    let _ = flat.get(at).g_add_scalar_(-by);
+                    value
+                };
+                let expected = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+                assert!((found - expected).abs() < 1e-8, "{} {at}: {found}, {expected}", param.name);
+            }
+        }
+    }
+
+    #[test]
+    fn with_an_unknown_key_is_refused_and_its_composition_survives_json() {
+        let spec = with_lstms();
+        let json = serde_json::to_value(&spec).expect("JSON");
+        assert_eq!(serde_json::from_value::<ModelSpec>(json.clone()).expect("the same"), spec);
+        assert_eq!(json["tier"]["blocks"][0], json!({"lstm": LstmConfig::default()}));
+        let stranger = json!({"d_model": 4, "tier": {"blocks": [{"lstm": {"hidden": 3}}]}});
+        assert!(serde_json::from_value::<ModelSpec>(stranger).is_err());
+    }
+
+    #[test]
+    fn too_large_for_any_machine_is_refused_by_name() {
+        for (options, key) in [
+            (json!({"d_hidden": 0}), "d_hidden"),
+            (json!({"d_hidden": 70_000}), "d_hidden"),
+            (json!({"layers": 0}), "layers"),
+            (json!({"layers": 65}), "layers"),
+            (json!({"dropout": 1.0}), "dropout"),
+        ] {
+            assert_eq!(options::parse::<LstmConfig>(&map(options)).expect_err("out of range").key, key);
+        }
+        let wide = json!({"d_model": 8, "tier": {"blocks": [{"lstm": {"d_hidden": 40_000}}]}});
+        let error = composition(wide).validate().expect_err("6.4e9 weights").to_string();
+        assert!(error.contains("`d_hidden` is 40000"), "{error}");
+    }
+}
+
+mod with_other_options {
+    use super::*;
+
+    fn with(spec: &ModelSpec, changes: Value) -> ModelSpec {
+        spec.with(&map(changes)).expect("changed")
+    }
+
+    fn refused(spec: &ModelSpec, changes: Value) -> (String, String) {
+        let error = spec.with(&map(changes)).expect_err("refused");
+        (error.to_string(), error.hint().unwrap_or_default())
+    }
+
+    #[test]
+    fn a_sashimi_is_the_sashimi_of_those_options() {
+        for changes in [
+            json!({ "d_model": 8 }),
+            json!({ "d_state": 16, "n_ssm": null, "init": "fourier", "rank": 2 }),
+            json!({ "ff": 4, "expand": 3, "pool": [3] }),
+            json!({ "mode": "s4d", "init": "inv", "discretization": "bilinear" }),
+            json!({ "preset": "standalone", "norm": "scalar", "dropres": 0.1 }),
+            json!({ "dropout": 0.2, "tie_dropout": true, "bidirectional": true, "dt_min": 0.01, "dt_max": 1 }),
+            json!({ "unet": true, "dt_transform": "exp" }),
+        ] {
+            assert_eq!(with(&small(json!({})), changes.clone()), small(changes));
+        }
+        let unet = small(json!({ "unet": true, "n_layers": 2, "pool": [2, 2] }));
+        assert_eq!(with(&unet, json!({ "unet": false })), small(json!({ "n_layers": 2, "pool": [2, 2] })));
+        assert_eq!(with(&unet, json!({ "pool": 3, "expand": [1, 2] })).tier.pool_factors(), [3, 3]);
+    }
+
+    #[test]
+    fn reaches_every_block_that_has_the_option_and_no_other() {
+        let spec = with(&with_lstms(), json!({ "d_state": 32, "d_hidden": 7, "dropout": 0.5, "ff": 3 }));
+        let options: Vec<Value> = spec
+            .blocks()
+            .map(|place| serde_json::to_value(place.block().expect("a block")).expect("JSON"))
+            .collect();
+        let hidden: Vec<&Value> =
+            options.iter().filter_map(|block| block.get("lstm")).map(|lstm| &lstm["d_hidden"]).collect();
+        assert_eq!(hidden, [7, 7, 7]);
+        let s4 = options.iter().find_map(|block| block.get("s4")).expect("an S4 block");
+        let ff = options.iter().find_map(|block| block.get("ff")).expect("a feed-forward block");
+        assert_eq!((&s4["d_state"], &s4["dropout"]), (&json!(32), &json!(0.5)));
+        assert_eq!((&ff["expand"], &ff["dropout"]), (&json!(3), &json!(0.5)));
+        assert_eq!(spec.tier.pool.as_ref().map(|pool| pool.expand), Some(2), "`ff` is not the pools' expand");
+    }
+
+    #[test]
+    fn that_apply_nowhere_name_those_that_do() {
+        let feed_forward = composition(json!({ "d_model": 4, "tier": { "blocks": [{"ff": {}}] } }));
+        let (message, hint) = refused(&feed_forward, json!({ "d_state": 8 }));
+        assert_eq!(message, "`d_state` applies to nothing in this composition");
+        assert_eq!(hint, "here apply d_model, preset, norm, dropres, unet, ff, dropout, tie_dropout");
+        assert!(refused(&feed_forward, json!({ "pool": [4] })).0.starts_with("`pool` applies to nothing"));
+        assert!(refused(&small(json!({})), json!({ "discretization": "zoh" })).0.contains("applies to nothing"));
+        assert!(refused(&small(json!({ "mode": "s4d" })), json!({ "rank": 1 })).0.contains("applies to nothing"));
+        let (message, hint) = refused(&small(json!({})), json!({ "d_stat": 8 }));
+        assert_eq!((&*message, &*hint), ("unknown option `d_stat`", "did you mean `d_state`?"));
+        let (message, hint) = refused(&small(json!({})), json!({ "n_layers": 8 }));
+        assert!(message.contains("`n_layers`") && hint.contains("sashimi(#{ n_layers"), "{message}: {hint}");
+    }
+
+    #[test]
+    fn out_of_range_are_refused_by_name() {
+        let spec = small(json!({ "pool": [2, 2] }));
+        let error = |changes: Value| refused(&spec, changes).0;
+        assert_eq!(error(json!({ "pool": [4] })), "`pool` is [4], but must be 2 numbers, one for each pool");
+        assert_eq!(error(json!({ "pool": [4, 0] })), "`pool` is 0, but must be at least 1");
+        assert_eq!(error(json!({ "ff": 0 })), "`ff` is 0, but must be at least 1");
+        assert_eq!(error(json!({ "ff": "wide" })), "`ff` is \"wide\", but must be an integer");
+        assert!(error(json!({ "d_state": 7 })).starts_with("d_state is 7"));
+        assert!(error(json!({ "n_ssm": 4 })).contains("n_ssm is 4"), "4 does not divide 6 channels");
+        assert!(error(json!({ "mode": "s4", "d_state": 8 })).contains("`mode` of s4 cannot be"));
+    }
+
+    #[test]
+    fn weights_are_weights_of_what_differs_in_dropout_alone() {
+        let spec = small(json!({}));
+        assert!(spec.differs_in_dropout_alone(&with(&spec, json!({ "dropout": 0.3, "dropres": 0.1 }))));
+        assert!(!spec.differs_in_dropout_alone(&with(&spec, json!({ "dt_max": 0.2 }))));
+        let model = double(&spec);
+        let dropped = model.under(&with(&spec, json!({ "dropout": 0.3 }))).expect("the same weights");
+        assert!(model.has_weights_of(&dropped).expect("a comparison"));
+        assert_eq!(values(&logits(&model, &tokens(1, 8))), values(&logits(&dropped, &tokens(1, 8))));
+    }
+}
+
+mod without_blocks {
+    use super::*;
+
+    /// Blocks whose output is multiplied by nothing add nothing: what dropping them must come to.
+    fn silenced(model: &Model, blocks: &[usize]) {
+        let _no_grad = tch::no_grad_guard();
+        let places: Vec<String> = model.spec().blocks().map(|place| place.name).collect();
+        for block in blocks {
+            let prefix = format!("model.{}.layer.", places[*block]);
+            let lasts = ["output_linear", "ff.2"];
+            let own = model.params().list.iter().filter(|param| param.name.starts_with(&prefix));
+            for param in own.filter(|param| lasts.iter().any(|last| param.name[prefix.len()..].starts_with(last))) {
+                let _ = param.tensor.shallow_clone().zero_();
+            }
+        }
+    }
+
+    fn specs() -> Vec<(ModelSpec, Vec<i64>, i64)> {
+        vec![
+            (small(json!({ "n_layers": 3 })), vec![1], 8),
+            (small(json!({ "n_layers": 2, "pool": [2, 2] })), vec![0, 3, 5, 10], 16),
+            (small(json!({ "n_layers": 12, "pool": [] })), vec![1, 2, 20], 8),
+            (small(json!({ "n_layers": 1, "pool": [2] })), vec![0, 1], 8),
+            (small(json!({ "preset": "standalone", "n_layers": 2 })), vec![6, 0], 8),
+            (small(json!({ "mode": "s4d", "n_layers": 2 })), vec![4], 8),
+        ]
+    }
+
+    #[test]
+    fn a_model_is_the_one_whose_blocks_say_nothing() {
+        for (spec, blocks, seq_len) in specs() {
+            let model = double(&spec);
+            let inputs = tokens(2, seq_len);
+            let _ = logits(&model, &inputs); // attunes the kernels, whose lengths must move along
+            let thin = model.without(&blocks).expect("a thinner model");
+            let numbers: Vec<usize> = blocks.iter().map(|block| usize::try_from(*block).expect("positive")).collect();
+            assert!(!model.has_weights_of(&thin).expect("a comparison"));
+            let untouched = values(&logits(&model, &inputs));
+            silenced(&model, &numbers);
+            // An emptied tier gives twice what it is given, where a tier of silent blocks does too.
+            let difference = largest_difference(&values(&logits(&thin, &inputs)), &values(&logits(&model, &inputs)));
+            assert!(difference < 1e-11, "without {blocks:?}: {difference:e}");
+            assert!(largest_difference(&untouched, &values(&logits(&model, &inputs))) > 1e-3, "they said something");
+        }
+    }
+
+    #[test]
+    fn the_rest_are_the_weights_of_the_thinner_composition_in_order() {
+        for (spec, blocks, seq_len) in specs() {
+            let model = double(&spec);
+            let _ = logits(&model, &tokens(1, seq_len));
+            let thin = model.without(&blocks).expect("a thinner model");
+            let built = double(&spec.without(&blocks).expect("a composition"));
+            assert_eq!(thin.spec(), built.spec());
+            let gone: BTreeSet<String> = spec
+                .blocks()
+                .enumerate()
+                .filter(|(number, _)| blocks.contains(&i64::try_from(*number).expect("small")))
+                .map(|(_, place)| format!("model.{}.", place.name))
+                .collect();
+            let left: Vec<Tensor> = model
+                .state_dict()
+                .into_iter()
+                .filter(|(name, _)| !gone.iter().any(|gone| name.starts_with(gone)))
+                .map(|(_, tensor)| tensor)
+                .collect();
+            let names: Vec<String> = built.state_dict().into_iter().map(|(name, _)| name).collect();
+            assert_eq!(names.len(), left.len());
+            built.load_state_dict(&names.into_iter().zip(left).collect::<Vec<_>>()).expect("transplanted weights");
+            assert!(thin.has_weights_of(&built).expect("a comparison"));
+        }
+    }
+
+    #[test]
+    fn of_a_unet_go_in_pairs() {
+        // Tier 0: blocks 0 to 3 before its pool, 6 to 9 after; the centre has 4 and 5 … of n_layers 2: 4 to 7, 8 to 11.
+        let spec = small(json!({ "n_layers": 2, "unet": true }));
+        let error = spec.without(&[0]).expect_err("one side alone");
+        assert!(matches!(&error, ModelError::BrokenPair { tier: 0, down: 3, up: 4, partners } if *partners == [11]));
+        assert_eq!(error.hint().as_deref(), Some("drop their partners too: 11"));
+        let model = double(&spec);
+        let thin = model.without(&[0, 11, 5]).expect("a pair, and a block of the centre");
+        assert_eq!(thin.spec().tier.down.len(), 3);
+        assert_eq!(logits(&thin, &tokens(1, 8)).size(), [1, 8, 32]);
+        let differences = verify::verify(&thin, &tokens(1, 8)).expect("a comparison");
+        assert!(differences.iter().all(|row| row.double < 1e-10 * row.largest_output.max(1.0)));
+    }
+
+    #[test]
+    fn that_do_not_exist_or_come_twice_is_an_error() {
+        let spec = small(json!({}));
+        let error = |blocks: &[i64]| spec.without(blocks).expect_err("refused").to_string();
+        assert_eq!(error(&[-1]), "there is no block -1: they are 0 to 3");
+        assert_eq!(error(&[4]), "there is no block 4: they are 0 to 3");
+        assert_eq!(error(&[2, 0, 2]), "block 2 is named twice");
+        assert_eq!(spec.without(&[]).expect("nothing to drop"), spec);
+        let bare = spec.without(&[0, 1, 2, 3]).expect("a network of pools");
+        assert_eq!(bare.blocks().count(), 0);
+        assert_eq!(logits(&double(&bare), &tokens(1, 4)).size(), [1, 4, 32]);
+    }
+}
+
+mod a_summary {
+    use super::*;
+
+    fn of(spec: &ModelSpec) -> Summary {
+        Summary::measured_spec(spec, 256, &Interrupt::default()).expect("a summary")
+    }
+
+    #[test]
+    fn counts_the_multiply_adds_that_the_default_model_is_known_to_take() {
+        // MATH.md §6: thousands of multiply-adds for each sample, by tier, blocks alone.
+        let summary = Summary::of_spec(&SashimiConfig::default().spec(), 256).expect("a summary");
+        for (tier, thousands) in [(0, 525.0), (1, 360.0), (2, 279.0)] {
+            let blocks = summary.lines.iter().filter(|line| line.tier == tier && line.index.is_some());
+            let found: f64 = blocks.map(|line| line.macs_per_sample.expect("causal")).sum();
+            assert!((found / (1e3 * thousands) - 1.0).abs() < 0.005, "tier {tier}: {found}");
+        }
+        let s4 = &summary.lines.iter().find(|line| line.name == "u_layers.1.1").expect("a block of tier 0");
+        assert_eq!(s4.macs_per_sample, Some(64.0 * 32.0 * 20.0 + 64.0 + 64.0 * 128.0));
+    }
+
+    #[test]
+    fn counts_what_every_kind_of_row_takes() {
+        let spec = composition(json!({
+            "d_model": 6,
+            "tier": {
+                "blocks": [{"lstm": {"d_hidden": 5, "layers": 2}}, {"ff": {"expand": 3}}],
+                "pool": { "factor": 4, "expand": 3, "inner": { "blocks": [
+                    {"s4": {"d_state": 8, "mode": "s4d"}}, {"s4": {"d_state": 8, "init": "legt"}}, {"lstm": {}}
+                ]}}
+            }
+        }));
+        let found: Vec<(&str, f64)> = Summary::of_spec(&spec, 100)
+            .expect("a summary")
+            .lines
+            .iter()
+            .map(|line| (line.block, line.macs_per_sample.expect("causal")))
+            .collect();
+        // The inner tier: 18 channels, at a quarter of the rate; 4 complex states.
+        let expected = [
+            ("embedding", 0.0),
+            ("down pool", (6.0 * 4.0 * 18.0) / 4.0),
+            ("s4d", (18.0 * 4.0 * 8.0 + 18.0 + 18.0 * 36.0) / 4.0),
+            ("s4", (18.0 * 4.0 * 28.0 + 18.0 + 18.0 * 36.0) / 4.0),
+            ("lstm", (4.0 * 18.0 * 36.0 + 3.0 * 18.0) / 4.0),
+            ("up pool", (18.0 * 6.0 * 4.0) / 4.0),
+            ("lstm", 4.0 * 5.0 * 11.0 + 15.0 + 4.0 * 5.0 * 10.0 + 15.0 + 5.0 * 6.0),
+            ("ff", 2.0 * 6.0 * 18.0),
+            ("norm", 0.0),
+            ("head", 600.0),
+        ];
+        assert_eq!(found, expected);
+        let ahead = small(json!({ "bidirectional": true }));
+        assert_eq!(Summary::of_spec(&ahead, 256).expect("a summary").macs_per_sample(), None);
+    }
+
+    /// The definition, on all channels of a kernel that is long enough.
+    fn memory(kernel: &Tensor, channels: &[i64]) -> i64 {
+        let lag = |channel: &i64| {
+            let taps = values(&kernel.select(0, 0).select(0, *channel));
+            let total: f64 = taps.iter().map(|tap| tap * tap).sum();
+            let mut beyond = 0.0;
+            let after = taps.iter().rev().take_while(|tap| {
+                beyond += **tap * **tap;
+                beyond <= 1e-3 * total
+            });
+            i64::try_from(taps.len() - after.count()).expect("small")
+        };
+        channels.iter().map(lag).max().expect("a channel")
+    }
+
+    #[test]
+    fn measures_how_far_back_each_layer_looks_fresh_and_attuned() {
+        for options in [
+            json!({ "dt_min": 0.01 }),
+            json!({ "dt_min": 0.01, "mode": "s4d" }),
+            json!({ "dt_min": 0.01, "init": "fourier", "n_ssm": null }),
+            json!({ "dt_min": 0.02, "init": "legt", "d_model": 3 }),
+        ] {
+            let model = double(&small(options.clone()));
+            for when in ["fresh", "attuned to 8", "attuned to 4096"] {
+                match when {
+                    "attuned to 8" => drop(logits(&model, &tokens(1, 8))),
+                    "attuned to 4096" => drop(logits(&model, &tokens(1, 4096))),
+                    _ => {}
+                }
+                let summary = Summary::measured(&model, &Interrupt::default()).expect("a summary");
+                let lines: Vec<_> = summary.lines.iter().filter(|line| line.block.starts_with("s4")).collect();
+                let kernels = model.kernels(16_384).expect("kernels");
+                assert_eq!(lines.len(), kernels.len());
+                for (line, ((_, block), kernel)) in lines.iter().zip(model.s4_layers().into_iter().zip(&kernels)) {
+                    let mut slowest: Vec<(f64, i64)> =
+                        values(&block.dt().expect("steps")).into_iter().zip(0..).collect();
+                    slowest.sort_by(|a, b| a.0.total_cmp(&b.0));
+                    let channels: Vec<i64> = slowest.iter().take(4).map(|(_, channel)| *channel).collect();
+                    let rate = if line.tier == 0 { 1 } else { 2 };
+                    let expected = memory(kernel, &channels) * rate;
+                    let found = line.receptive_field.expect("measured");
+                    let slack = rate * (1 + expected / 200);
+                    assert!((found - expected).abs() <= slack, "{options}, {when}: {found}, needed {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn looks_at_the_weights_that_a_model_of_seed_0_begins_with() {
+        let spec = small(json!({ "n_layers": 2 }));
+        let model = Model::new(&spec, 256, Seed(0), Device::Cpu, Kind::Float).expect("a model");
+        assert_eq!(of(&spec), Summary::measured(&model, &Interrupt::default()).expect("a summary"));
+    }
+
+    #[test]
+    fn reaches_of_rows_that_keep_nothing_are_their_rate_and_pools_their_factor() {
+        let spec = composition(json!({
+            "d_model": 4,
+            "tier": {
+                "blocks": [{"ff": {}}],
+                "pool": { "factor": 4, "expand": 1, "inner": {
+                    "blocks": [{"ff": {}}],
+                    "pool": { "factor": 3, "expand": 1, "inner": { "blocks": [{"ff": {}}] } }
+                }}
+            }
+        }));
+        let summary = of(&spec);
+        let reaches: Vec<i64> = summary.lines.iter().map(|line| line.receptive_field.expect("known")).collect();
+        assert_eq!(reaches, [1, 4, 12, 12, 12, 4, 4, 1, 1, 1]);
+        assert_eq!(summary.receptive_field(), Some(1 + 3 + 3 * 11 + 3 + 3));
+        assert_eq!(of(&with_lstms()).receptive_field(), None, "an LSTM's memory is its input's business");
+    }
+
+    #[test]
+    fn stops_when_asked() {
+        let interrupt = Interrupt::default();
+        interrupt.set();
+        let stopped = Summary::measured_spec(&small(json!({})), 256, &interrupt);
+        assert!(matches!(stopped, Err(ModelError::Interrupted)));
+    }
+
+    #[test]
+    fn of_a_model_that_no_machine_would_like_to_draw_takes_shapes_alone() {
+        let spec = composition(json!({ "d_model": 20_000, "tier": { "blocks": [{"ff": {}}] } }));
+        let summary = Summary::of_spec(&spec, 65_536).expect("a summary of 4e9 weights");
+        assert_eq!(summary.parameters(), 20_000 * 65_536 * 2 + 65_536 + 2 * 20_000 * 40_000 + 60_000 + 2 + 40_000);
+    }
+}
+
+/// Any block on an even number of channels.
+fn any_block() -> impl Strategy<Value = Value> {
+    let dropout = prop_oneof![3 => Just(0.0), 1 => Just(0.125), 1 => 0.0..0.9];
+    let n_ssm = prop_oneof![Just(json!(1)), Just(json!(2)), Just(json!(null))];
+    let dplr = prop_oneof![Just(json!(null)), Just(json!("legs")), Just(json!("legt")), Just(json!("fourier"))];
+    let diagonal = prop_oneof![Just(json!(null)), Just(json!("inv")), Just(json!("legs")), Just(json!("diag"))];
+    let rate = prop_oneof![Just(0.001), 1e-7..0.05];
+    let s4 = (1..8_i64, n_ssm.clone(), dplr, 2..4_i64, rate.clone(), dropout.clone(), any::<bool>()).prop_map(
+        |(half, n_ssm, init, rank, dt_min, dropout, tied)| {
+            json!({"s4": {"d_state": 2 * half, "n_ssm": n_ssm, "init": init, "rank": rank, "dt_min": dt_min,
+                "dropout": dropout, "tie_dropout": tied}})
+        },
+    );
+    let s4d = (1..8_i64, n_ssm, diagonal, rate, any::<bool>(), any::<bool>()).prop_map(
+        |(half, n_ssm, init, dt_min, bilinear, exp)| {
+            let (rule, transform) = (if bilinear { "bilinear" } else { "zoh" }, if exp { Some("exp") } else { None });
+            json!({"s4": {"mode": "s4d", "d_state": 2 * half, "n_ssm": n_ssm, "init": init, "dt_min": dt_min,
+                "discretization": rule, "dt_transform": transform}})
+        },
+    );
+    let ff = (1..4_i64, dropout.clone()).prop_map(|(expand, d)| json!({"ff": {"expand": expand, "dropout": d}}));
+    let lstm = (proptest::option::of(1..9_i64), 1..3_i64, dropout)
+        .prop_map(|(units, layers, d)| json!({"lstm": {"d_hidden": units, "layers": layers, "dropout": d}}));
+    prop_oneof![
+        2 => Just(json!({"s4": {}})),
+        2 => Just(json!({"ff": {}})),
+        1 => s4,
+        1 => s4d,
+        1 => ff,
+        1 => lstm
+    ]
+}
+
+/// Blocks as people arrange them: often a few that repeat.
+fn any_blocks() -> impl Strategy<Value = Vec<Value>> {
+    (proptest::collection::vec(any_block(), 0..4), 1..4_usize, proptest::collection::vec(any_block(), 0..2))
+        .prop_map(|(blocks, times, more)| std::iter::repeat_n(blocks, times).flatten().chain(more).collect())
+}
+
+fn any_spec() -> impl Strategy<Value = ModelSpec> {
+    let pools = proptest::collection::vec((any_blocks(), 1..5_i64, 1..3_i64), 0..3);
+    let config = (1..4_i64, any::<bool>(), proptest::option::of(any::<bool>()), any::<bool>());
+    let dropres = prop_oneof![Just(0.0), 0.0..0.9];
+    (any_blocks(), pools, config, dropres).prop_map(|(centre, pools, (half, repo, affine, unet), dropres)| {
+        let tier = pools.into_iter().fold(json!({ "blocks": centre }), |inner, (blocks, factor, expand)| {
+            let down = if unet { blocks.clone() } else { Vec::new() };
+            json!({ "down": down, "blocks": blocks, "pool": {"factor": factor, "expand": expand, "inner": inner} })
+        });
+        composition(json!({
+            "d_model": 2 * half,
+            "preset": if repo { "repo" } else { "standalone" },
+            "norm": affine.map(|affine| if affine { "affine" } else { "scalar" }),
+            "unet": unet,
+            "dropres": dropres,
+            "tier": tier,
+        }))
+    })
+}
+
+/// What the prompt says to `text`.
+fn said(session: &mut wasabi::script::Session, text: &str) -> String {
+    session.evaluate(text).unwrap_or_else(|fault| panic!("{text}\n{fault}")).unwrap_or_default()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_composition_written_down_makes_itself_again(spec in any_spec()) {
+        let value = ModelValue::from(spec.clone());
+        let text = value.to_text();
+        let mut session = Listener::default().session();
+        let again = said(&mut session, &format!("({text}).to_text()"));
+        prop_assert_eq!(again, format!("{text:?}"), "{}", text);
+        let json = said(&mut session, &format!("({text}).options().to_json()"));
+        let json: String = serde_json::from_str(&json).expect("a text");
+        let found = composition(serde_json::from_str(&json).expect("JSON"));
+        prop_assert_eq!(found.resolved(), spec.resolved(), "{}", text);
+    }
+
+    #[test]
+    fn rows_add_up_to_the_model_and_each_to_its_own_weights(spec in any_spec()) {
+        let model = Model::new(&spec, 64, Seed(1), Device::Cpu, Kind::Float).expect("a model");
+        let summary = Summary::of_spec(&spec, 64).expect("a summary");
+        prop_assert_eq!(summary.parameters(), model.parameters());
+        let grouped: usize = summary.lines.iter().flat_map(|line| &line.groups).map(|(_, count)| count).sum();
+        prop_assert_eq!(grouped, model.parameters());
+        let blocks: Vec<usize> = summary.lines.iter().filter_map(|line| line.index).collect();
+        prop_assert_eq!(blocks, (0..spec.blocks().count()).collect::<Vec<_>>());
+        for line in &summary.lines {
+            let path = if line.name.starts_with("encoder") || line.name.starts_with("decoder") {
+                format!("{}.", line.name)
+            } else {
+                format!("model.{}.", line.name)
+            };
+            let dict = model.state_dict();
+            let own: usize = dict
+                .iter()
+                .filter(|(name, _)| name.starts_with(&path) && !name.ends_with("l_kernel"))
+                .map(|(_, tensor)| tensor.numel())
+                .sum();
+            prop_assert_eq!(line.parameters, own, "{}", line.name);
+        }
+    }
+
+    #[test]
+    fn changes_one_after_the_other_are_changes_at_once(spec in any_spec(), dropres in 0.0..0.9, half in 1..5_i64) {
+        let (first, second) = (map(json!({ "dropres": dropres })), map(json!({ "d_model": 2 * half, "norm": "affine" })));
+        let both: Map<String, Value> = first.clone().into_iter().chain(second.clone()).collect();
+        let changed = |spec: &ModelSpec, changes: &Map<String, Value>| spec.with(changes).expect("changed");
+        prop_assert_eq!(changed(&changed(&spec, &first), &second), changed(&spec, &both));
+        prop_assert_eq!(changed(&changed(&spec, &second), &first), changed(&spec, &both));
+        prop_assert_eq!(&changed(&spec, &Map::new()), &spec);
+        // The later change of one option wins.
+        let again = map(json!({ "dropres": 0.5 }));
+        prop_assert_eq!(changed(&changed(&spec, &first), &again), changed(&spec, &again));
+    }
+
+    #[test]
+    fn dropping_in_two_goes_is_dropping_at_once(spec in any_spec(), at in 0..1000_usize) {
+        let count = spec.blocks().count();
+        prop_assume!(!spec.unet && count > 1);
+        let (first, second) = (at % count, (at / 7) % (count - 1));
+        let index = |number: usize| i64::try_from(number).expect("small");
+        // The second number as it was before the first block went.
+        let before = if second >= first { second + 1 } else { second };
+        let two = spec.without(&[index(first)]).expect("one").without(&[index(second)]).expect("two");
+        prop_assert_eq!(two, spec.without(&[index(before), index(first)]).expect("both"));
+    }
+
+    #[test]
+    fn compositions_differ_where_a_row_of_diff_says_so(one in any_spec(), other in any_spec()) {
+        let mut session = Listener::default().session();
+        for (one, other) in [(&one, &other), (&one, &one)] {
+            let (a, b) = (ModelValue::from(one.clone()).to_text(), ModelValue::from(other.clone()).to_text());
+            said(&mut session, &format!("let a = {a};\nlet b = {b};"));
+            let same = (one.resolved() == other.resolved()).to_string();
+            prop_assert_eq!(&said(&mut session, "a.equals(b)"), &same);
+            prop_assert_eq!(&said(&mut session, "a == b && b == a"), &same);
+            prop_assert_eq!(&said(&mut session, "a.diff(b).height == 0"), &same, "{}\n{}", a, b);
+        }
+    }
+}
+
+#[test]
+fn every_block_has_the_kind_that_its_function_is_called() {
+    let kinds: Vec<&str> = with_lstms().blocks().filter_map(|place| place.block().map(BlockSpec::kind)).collect();
+    assert_eq!(kinds, ["lstm", "lstm", "lstm", "ff", "s4"]);
+}
+
+#[test]
+fn zz_look() {
+    let mut session = Listener::default().session();
+    let show = |session: &mut wasabi::script::Session, text: &str| println!("> {text}\n{}\n", said(session, text));
+    for text in ["sashimi()", "sashimi(#{ n_layers: 2, unet: true, d_model: 16 })", "sashimi(#{ n_layers: 3 }).drop_layers([3, 4])", "model(tier([lstm(32), ff(2)]).pool(4, tier([lstm(), lstm(), lstm()])))", "model(tier([lstm(32), ff(2)]).pool(4, tier([lstm(), lstm(), lstm()]))).summary()", "tier(repeat(3, [s4(), ff(2)])).pool(4, tier([s4d()]))", "lstm(#{ layers: 2 })", "sashimi().diff(sashimi(#{ n_layers: 2, d_state: 128, mode: \"s4d\", unet: true, dropout: 0.1 }))", "sashimi().groups()", "[sashimi(), 3]", "sashimi().diff(sashimi())"] {
+        show(&mut session, text);
+    }
+}
