@@ -3,8 +3,8 @@
 use std::fs;
 use wasabi::metrics::{Baselines, Bits, Frame, Row};
 use wasabi::plot::{
-    Figure, FrequencyAxis, PlotError, Series, SpectrogramData, Style, Theme, curves, kernels, loss_curve, metric_curve,
-    smooth, spectrogram, spectrogram_pair, waveform,
+    Figure, FrequencyAxis, Kernel, PlotError, Series, SpectrogramData, Style, Theme, curves, kernel_plot, loss_curve,
+    metric_curve, smooth, spectrogram, spectrogram_pair, waveform,
 };
 
 fn line(y: &[f64]) -> Series {
@@ -43,7 +43,7 @@ fn sound(frames: usize, loudest: f32) -> SpectrogramData {
 }
 
 /// The texts of an SVG, in the order they were drawn.
-fn texts(figure: &Figure) -> Vec<String> {
+pub(crate) fn texts(figure: &Figure) -> Vec<String> {
     let svg = figure.svg().expect("drawn");
     let after = svg.split("<text ").skip(1);
     after.filter_map(|rest| Some(rest.split_once(">\n")?.1.split_once("\n</text>")?.0.to_owned())).collect()
@@ -124,7 +124,8 @@ fn values_that_are_not_finite_are_gaps_and_never_a_panic() {
         for second in hostile {
             let Ok(figure) = curves(&[line(&[first, 1.0, second])], "x", "y") else { continue };
             for (log_x, log_y) in [(false, false), (true, true)] {
-                let figure = figure.clone().size(320, 200).log_x(log_x).log_y(log_y);
+                let figure =
+                    figure.clone().size(320, 200).log_x(log_x).and_then(|figure| figure.log_y(log_y)).expect("a chart");
                 let svg = figure.svg().unwrap_or_else(|error| panic!("{first} and {second}: {error}"));
                 assert!(!svg.contains("NaN"), "{first} and {second}");
                 figure.png().unwrap_or_else(|error| panic!("{first} and {second}: {error}"));
@@ -140,11 +141,12 @@ fn nothing_to_draw_is_an_error_that_says_what() {
     assert_eq!(refused(curves(&[], "x", "y")), "a chart without series has no finite value to draw");
     assert_eq!(refused(waveform(&[], 16_000)), "the waveform has no finite value to draw");
     assert_eq!(refused(waveform(&[0.0], 0)), "the sample rate is 0, but must be above 0 and finite");
-    assert_eq!(refused(kernels(&[vec![1.0]], &["a", "b"])), "labels of kernels: 2 found, 1 needed");
+    let kernel = Kernel { label: "layer 0".into(), taps: Vec::new(), spacing: 1.0 };
+    assert_eq!(refused(kernel_plot(&[kernel], "Layer")), "series `layer 0` has no finite value to draw");
     let mut odd = line(&[1.0, 2.0]);
     odd.y.pop();
     assert_eq!(refused(curves(&[odd], "x", "y")), "values of series `loss`: 1 found, 2 needed");
-    let negative = curves(&[line(&[-1.0, -2.0])], "x", "y").expect("a chart").log_y(true);
+    let negative = curves(&[line(&[-1.0, -2.0])], "x", "y").and_then(|figure| figure.log_y(true)).expect("a chart");
     assert_eq!(
         negative.svg().expect_err("no logarithm").to_string(),
         "a logarithmic y axis needs values above 0, and none is"

@@ -4,13 +4,15 @@ use super::colour::Theme;
 use super::font::Weight;
 use super::mark::{Anchor, Dash, Mark, Point, Rect};
 use super::names::{self, Names};
+use super::page::Page;
 use super::scale::{Scale, Tick, count, whole};
 use super::text::{self, MEDIUM, SMALL, small_width};
 
 /// Room below an area for tick labels and the axis label.
 pub(super) const X_ROOM: f64 = 50.0;
-/// The longest name of a category beside a vertical axis.
+/// The longest name of a category, and the part of the page that it may take.
 const LONGEST_NAME: f64 = 150.0;
+const NAME_PART: f64 = 0.28;
 
 #[derive(Debug)]
 pub(super) struct Axes<'a> {
@@ -18,30 +20,42 @@ pub(super) struct Axes<'a> {
     pub(super) x: &'a Scale,
     pub(super) y: &'a Scale,
     pub(super) theme: Theme,
+    /// The longest name of a category beside either axis.
+    pub(super) longest: (f64, f64),
+}
+
+/// The longest names that a page of this size has room for, along its x and its y axis.
+pub(super) fn longest(page: &Page<'_>) -> (f64, f64) {
+    (LONGEST_NAME.min(page.height * NAME_PART), LONGEST_NAME.min(page.width * NAME_PART))
 }
 
 /// Room that tick labels and the label of a vertical axis take beside an area `height` high.
-pub(super) fn y_room(scale: &Scale, height: f64) -> f64 {
-    let ticks = y_ticks(scale, height);
+pub(super) fn y_room(scale: &Scale, height: f64, page: &Page<'_>) -> f64 {
+    tick_room(scale, height, longest(page).1)
+}
+
+fn tick_room(scale: &Scale, height: f64, longest: f64) -> f64 {
+    let ticks = y_ticks(scale, height, longest);
     ticks.iter().filter_map(|tick| tick.label.as_deref()).map(small_width).fold(0.0, f64::max) + 44.0
 }
 
 /// The ticks of a vertical axis; names are shortened, and left out where they would touch.
-pub(super) fn y_ticks(scale: &Scale, height: f64) -> Vec<Tick> {
-    let mut ticks = scale.ticks(whole(height / 46.0));
+pub(super) fn y_ticks(scale: &Scale, height: f64, longest: f64) -> Vec<Tick> {
+    // Three where there is room for no more than that.
+    let mut ticks = scale.ticks(whole((height / 46.0).max((height / 26.0).min(3.0))));
     if scale.categories().is_some() {
         let every = names::every(ticks.len(), height);
         for (index, tick) in ticks.iter_mut().enumerate() {
             let label = tick.label.take().filter(|_| index % every == 0);
-            tick.label = label.map(|label| text::shorten(&label, LONGEST_NAME, SMALL, Weight::Regular));
+            tick.label = label.map(|label| text::shorten(&label, longest, SMALL, Weight::Regular));
         }
     }
     ticks
 }
 
 /// Room below an area `width` wide for the labels of a horizontal axis.
-pub(super) fn x_room(scale: &Scale, width: f64) -> f64 {
-    scale.categories().map_or(X_ROOM, |names| Names::fit(names, width / count(names.len())).room)
+pub(super) fn x_room(scale: &Scale, width: f64, page: &Page<'_>) -> f64 {
+    scale.categories().map_or(X_ROOM, |names| Names::fit(names, width / count(names.len()), longest(page).0).room)
 }
 
 /// As many ticks as fit without their labels touching.
@@ -84,7 +98,7 @@ impl Axes<'_> {
             }
         }
         if self.y.categories().is_none() {
-            for (y, _) in self.labelled(&y_ticks(self.y, self.area.height()), false) {
+            for (y, _) in self.labelled(&y_ticks(self.y, self.area.height(), self.longest.1), false) {
                 marks.push(self.line(vec![(left, y), (right, y)], false));
             }
         }
@@ -123,7 +137,7 @@ impl Axes<'_> {
             marks.push(text::text(at, &label, MEDIUM, self.theme, Anchor::Middle, true));
         }
         let label = text::shorten(y_label, self.area.height() + 24.0, MEDIUM, Weight::Regular);
-        let at = (left - y_room(self.y, self.area.height()) + 16.0, (top + bottom) / 2.0);
+        let at = (left - tick_room(self.y, self.area.height(), self.longest.1) + 16.0, (top + bottom) / 2.0);
         marks.push(text::text(at, &label, MEDIUM, self.theme, Anchor::Middle, false));
     }
 
@@ -131,7 +145,7 @@ impl Axes<'_> {
     fn x_axis(&self, labels: bool, marks: &mut Vec<Mark>) -> f64 {
         let bottom = self.area.bottom;
         if let Some(names) = self.x.categories() {
-            let set = Names::fit(names, self.area.width() / count(names.len()));
+            let set = Names::fit(names, self.area.width() / count(names.len()), self.longest.0);
             for (index, (x, _)) in self.places(&self.x.ticks(2), true).into_iter().enumerate() {
                 marks.push(self.line(vec![(x, bottom), (x, bottom + 5.0)], true));
                 if labels {
@@ -152,7 +166,7 @@ impl Axes<'_> {
 
     fn y_axis(&self, marks: &mut Vec<Mark>) {
         let left = self.area.left;
-        for (y, label) in self.places(&y_ticks(self.y, self.area.height()), false) {
+        for (y, label) in self.places(&y_ticks(self.y, self.area.height(), self.longest.1), false) {
             let length = if label.is_some() { 5.0 } else { 3.0 };
             marks.push(self.line(vec![(left - length, y), (left, y)], true));
             if let Some(label) = label {

@@ -11,6 +11,8 @@ use super::text::{self, MEDIUM, small_width};
 /// Distance from the data, and width.
 const GAP: f64 = 20.0;
 const WIDTH: f64 = 14.0;
+/// The longest name of a category.
+const LONGEST: f64 = 90.0;
 
 /// Colours along a scale.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +34,7 @@ impl Bar {
     }
 
     fn widest(&self, height: f64) -> f64 {
-        let ticks = y_ticks(&self.scale, height);
+        let ticks = y_ticks(&self.scale, height, LONGEST);
         ticks.iter().filter_map(|tick| tick.label.as_deref()).map(small_width).fold(0.0, f64::max)
     }
 
@@ -45,7 +47,7 @@ impl Bar {
         let mut corners = bar.corners();
         corners.push(corners[0]);
         marks.push(Mark::Line { points: corners, colour, width: 1.0, dash: Dash::Solid });
-        for tick in y_ticks(&self.scale, bar.height()) {
+        for tick in y_ticks(&self.scale, bar.height(), LONGEST) {
             let Some(part) = self.scale.fraction(tick.value).filter(|part| (-1e-6..=1.0 + 1e-6).contains(part)) else {
                 continue;
             };

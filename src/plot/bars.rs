@@ -216,11 +216,12 @@ impl Bars {
 
         let top = page.top(16.0);
         let right = page.width - legend.right();
-        let guess = axes::y_room(&y, page.height - top - 80.0);
-        let room = axes::x_room(&x, right - guess);
+        let guess = axes::y_room(&y, page.height - top - 80.0, page);
+        let room = axes::x_room(&x, right - guess, page);
         let bottom = page.height - room - legend.below();
-        let area = Rect { left: axes::y_room(&y, bottom - top), top, right, bottom };
-        let axes = Axes { area, x: &x, y: &y, theme: page.theme };
+        let area = Rect { left: axes::y_room(&y, bottom - top, page), top, right, bottom };
+        page.check(&area)?;
+        let axes = Axes { area, x: &x, y: &y, theme: page.theme, longest: axes::longest(page) };
         let mut marks = Vec::new();
         page.title(area.left, &mut marks);
         axes.grid(&mut marks);

@@ -181,3 +181,33 @@ impl Ramp {
         hex(table[whole((part * count(last)).round()).min(last)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ink_of_a_cell_can_be_read_on_every_colour_of_both_maps() {
+        for map in [Map::Viridis, Map::Magma] {
+            for step in 0..=255 {
+                let ground = Ramp::whole(map).at(f64::from(step) / 255.0);
+                let (ink, ground) = (ground.ink_on().luminance(), ground.luminance());
+                let contrast = (ink.max(ground) + 0.05) / (ink.min(ground) + 0.05);
+                assert!(contrast >= 4.0, "{map:?} at {step}: {contrast:.2}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_and_shades_stand_out_from_the_page() {
+        for theme in [Theme::Paper, Theme::Dark] {
+            let ground = theme.background().luminance();
+            let shades = (0..=20).map(|step| theme.shades().at(f64::from(step) / 20.0));
+            for colour in (0..COLOURS).map(|index| theme.line(index)).chain(shades) {
+                let light = colour.luminance();
+                let contrast = (light.max(ground) + 0.05) / (light.min(ground) + 0.05);
+                assert!(contrast > 1.6, "{theme:?}: {colour:?} has {contrast:.2}");
+            }
+        }
+    }
+}

@@ -99,6 +99,14 @@ pub enum PlotError {
         /// The least and the most.
         needed: String,
     },
+    /// Labels and legends that leave no room for the data.
+    #[error("titles, labels and legends leave no room for the data on {width} by {height} pixels")]
+    Cramped {
+        /// Width of the page, or of the panel of a grid, in pixels.
+        width: u32,
+        /// Its height.
+        height: u32,
+    },
     /// A frame without the column a figure is about.
     #[error("run `{run}` has no column `{column}` of numbers; it has {}", known.join(", "))]
     NoColumn {
@@ -149,6 +157,7 @@ impl PlotError {
             Self::TooMany { hint, .. } => Some((*hint).into()),
             Self::NoColumn { column, known, .. } => crate::options::nearest(column, known.iter().map(String::as_str))
                 .map(|near| format!("did you mean `{near}`?")),
+            Self::Cramped { .. } => Some("a larger .size(…), shorter names, or .legend(\"none\")".into()),
             Self::Format { path } => Some(format!("try {}", path.with_extension("png").display())),
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => Some("make the folder first".into()),

@@ -371,7 +371,7 @@ impl Figure {
             Content::Bars(bars) => bars.layout(page),
             Content::Spectra(spectra) => spectra.layout(page),
             Content::Heatmap(heatmap) => heatmap.layout(page),
-            Content::Parallel(parallel) => Ok(parallel.layout(page)),
+            Content::Parallel(parallel) => parallel.layout(page),
             Content::Grid(grid) => grid.layout(page),
         }
     }
@@ -424,15 +424,22 @@ impl Figure {
         paint::quick_png(&rgb, columns, rows)
     }
 
+    /// The narrowest page that it is laid out for; narrower pictures of it have smaller letters.
+    fn narrowest(&self) -> u32 {
+        match &*self.content {
+            Content::Grid(grid) => grid.narrowest(),
+            Content::Parallel(_) => self.size.0 * 2 / 3,
+            _ => 480,
+        }
+    }
+
     /// A page for a picture `width` dots wide, and how many dots a pixel of it has.
     fn sheet_for(&self, width: u32) -> Result<(Sheet, f64), PlotError> {
-        /// Letters stay readable down to a page this wide; narrower pictures shrink.
-        const NARROWEST: u32 = 480;
         if !(160..=WIDEST).contains(&width) {
             let needed = format!("a width of 160 to {WIDEST}");
             return Err(PlotError::Size { width, height: 0, needed });
         }
-        let page_width = width.clamp(NARROWEST.min(self.size.0), self.size.0);
+        let page_width = width.clamp(self.narrowest().min(self.size.0), self.size.0);
         let part = f64::from(page_width) / f64::from(self.size.0);
         // A narrower page keeps its shape, but not to where labels leave nothing for the data.
         let height = paint::units(f64::from(self.size.1) * part).max(LEAST.1.max(260).min(self.size.1));

@@ -163,3 +163,43 @@ pub(super) fn cover_polygon(points: &[(f64, f64)], ink: &mut dyn FnMut(f64, f64,
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_shows_an_empty_box() {
+        let hostile = "ABC 09 λΛ ĀB̄K̄ n² 10⁻³ −±×·≤→ ⟨x⟩ ∥ ✓ ■ 音楽 Привет 🎺 ﬁ \u{7}\u{200d}\u{fe0f} é ñ";
+        for weight in [Weight::Regular, Weight::SemiBold] {
+            let (glyphs, width) = line(hostile, 12.0, weight);
+            assert!(width > 100.0 && glyphs.len() > 40);
+            let boxes = glyphs.iter().filter(|glyph| glyph.id == GlyphId(0)).count();
+            assert_eq!(boxes, 0, "{weight:?}");
+        }
+    }
+
+    #[test]
+    fn letters_of_our_own_labels_are_in_the_font() {
+        for letter in "λΛΔĀ²³⁰¹⁴⁵⁶⁷⁸⁹⁻−×±·…–—→∞σμ%()‹›√≤≥¯".chars() {
+            assert!(has(letter), "`{letter}` is not");
+        }
+    }
+
+    #[test]
+    fn a_combining_mark_takes_no_room_and_is_drawn() {
+        assert_eq!(width("B\u{304}", 12.0, Weight::Regular), width("B", 12.0, Weight::Regular));
+        assert_eq!(line("B\u{304}", 12.0, Weight::Regular).0.len(), 2);
+    }
+
+    #[test]
+    fn a_polygon_covers_its_area() {
+        let mut area = 0.0;
+        // A square of 10 by 10 that begins within a dot.
+        cover_polygon(&[(0.25, 0.5), (10.25, 0.5), (10.25, 10.5), (0.25, 10.5)], &mut |_, _, part| {
+            area += f64::from(part)
+        });
+        assert!((area - 100.0).abs() < 0.1, "{area}");
+        cover_polygon(&[], &mut |_, _, _| panic!("nothing to draw"));
+    }
+}

@@ -21,14 +21,14 @@ crate::options! {
         share_levels: bool = true,
         /// Width of the page; `()` suits the number of columns. [pixels; 320 to 2400]
         width: Option<u32> = None,
-        /// Height of each row; `()` suits its figures. [pixels; 110 to 2400]
+        /// Height of each row; `()` suits its figures. [pixels; 130 to 2400]
         row_height: Option<u32> = None,
     }
     ; validate = check
 }
 
 /// The least height of a panel that holds anything, and the least width.
-const LEAST: (f64, f64) = (190.0, 110.0);
+const LEAST: (f64, f64) = (190.0, 130.0);
 /// The most panels of a grid.
 const MOST: usize = 64;
 /// The largest page, each way.
@@ -39,8 +39,8 @@ fn check(config: &GridConfig) -> Result<(), OptionError> {
         (Some(width), _) if !(320..=2400).contains(&width) => {
             Err(OptionError::value("width", width, "between 320 and 2400 pixels"))
         }
-        (_, Some(height)) if !(110..=2400).contains(&height) => {
-            Err(OptionError::value("row_height", height, "between 110 and 2400 pixels"))
+        (_, Some(height)) if !(130..=2400).contains(&height) => {
+            Err(OptionError::value("row_height", height, "between 130 and 2400 pixels"))
         }
         _ => Ok(()),
     }
@@ -144,6 +144,11 @@ impl Grid {
         let page = Page::new((900.0, 600.0), first.theme_now(), 1.0, &look, "", Panel::default());
         let wanted = first.entries(&page);
         others.iter().all(|other| other.entries(&page) == wanted).then_some(*first)
+    }
+
+    /// The narrowest page that its panels are laid out for.
+    pub(super) fn narrowest(&self) -> u32 {
+        u32::try_from(self.columns).unwrap_or(u32::MAX).saturating_mul(280)
     }
 
     /// The levels that the colours of all panels span, if all are spectrograms that share them.

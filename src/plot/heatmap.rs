@@ -189,11 +189,12 @@ impl Heatmap {
     pub(super) fn layout(&self, page: &Page<'_>) -> Result<Vec<Mark>, PlotError> {
         let top = page.top(16.0);
         let right = page.width - self.bar.room(page.height - top - 80.0);
-        let guess = axes::y_room(&self.y, page.height - top - 80.0);
-        let room = axes::x_room(&self.x, right - guess);
+        let guess = axes::y_room(&self.y, page.height - top - 80.0, page);
+        let room = axes::x_room(&self.x, right - guess, page);
         let bottom = page.height - room;
-        let area = Rect { left: axes::y_room(&self.y, bottom - top), top, right, bottom };
-        let axes = Axes { area, x: &self.x, y: &self.y, theme: page.theme };
+        let area = Rect { left: axes::y_room(&self.y, bottom - top, page), top, right, bottom };
+        page.check(&area)?;
+        let axes = Axes { area, x: &self.x, y: &self.y, theme: page.theme, longest: axes::longest(page) };
         let mut marks = Vec::new();
         page.title(area.left, &mut marks);
         self.draw(&area, page, &mut marks);

@@ -123,7 +123,8 @@ impl Legend {
         self.column = (widest + SAMPLE + GAP).min(room);
         self.columns =
             if self.flowing { self.entries.len() } else { whole(room / self.column).clamp(1, self.entries.len()) };
-        self.rows = self.entries.len().div_ceil(self.columns).min(MOST_ROWS);
+        let fitting = whole((page.height * 0.35 / self.line).max(1.0)).min(MOST_ROWS);
+        self.rows = self.entries.len().div_ceil(self.columns).min(fitting);
         // As even as the rows allow.
         self.columns = self.columns.min(self.entries.len().div_ceil(self.rows));
     }

@@ -39,6 +39,9 @@ crate::options! {
     ; validate = check
 }
 
+/// Lines of so many points are drawn with a dot at each.
+const FEW: usize = 24;
+
 fn check(config: &CurvesConfig) -> Result<(), OptionError> {
     if !(config.smooth.is_finite() && (0.0..=1e6).contains(&config.smooth)) {
         return Err(OptionError::value("smooth", config.smooth, "between 0 and a million points"));
@@ -89,16 +92,18 @@ pub fn curves_of_runs(frames: &[(String, Frame)], config: &CurvesConfig) -> Resu
     let y_name = config.y.as_ref().map_or("", |names| if names.all().len() == 1 { &names.all()[0] } else { "" });
     let mut chart = Chart {
         x_label: config.x_label.clone().unwrap_or_else(|| axis_label(&config.x)),
-        y_label: config.y_label.clone().unwrap_or_else(|| axis_label(y_name)),
+        y_label: config
+            .y_label
+            .clone()
+            .unwrap_or_else(|| if y_name.is_empty() { "Value".into() } else { axis_label(y_name) }),
         ..Chart::default()
     };
     if config.band && lines.iter().any(|line| line.spread) {
         config.interval.label().clone_into(&mut chart.band_label);
     }
-    let longest = lines.iter().map(|line| line.series.x.len()).max().unwrap_or(0);
-    let dots = config.dots.unwrap_or(longest <= 24);
     chart.series = lines.into_iter().map(|line| line.series).collect();
     for series in &mut chart.series {
+        let dots = config.dots.unwrap_or(series.x.len() <= FEW);
         series.style = if dots { Style::Points } else { Style::Line };
     }
     if chart.series.is_empty() {

@@ -11,8 +11,6 @@ use super::text::{self, SMALL, small_width, wrap};
 const LINE: f64 = 13.5;
 /// The most lines of a name.
 const MOST_LINES: usize = 3;
-/// The longest turned name.
-const LONGEST: f64 = 150.0;
 
 /// How the names of an axis are set.
 #[derive(Debug)]
@@ -25,8 +23,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Sets `names`, each with `slot` of the axis.
-    pub(super) fn fit(names: &[String], slot: f64) -> Self {
+    /// Sets `names`, each with `slot` of the axis; turned ones are at most `longest` high.
+    pub(super) fn fit(names: &[String], slot: f64, longest: f64) -> Self {
         let room = slot - 8.0;
         let lines: Vec<Vec<String>> =
             names.iter().map(|name| wrap(name, room, SMALL, Weight::Regular, MOST_LINES)).collect();
@@ -41,7 +39,7 @@ impl Names {
         }
         let every = whole((14.0 / slot.max(0.1)).ceil()).max(1);
         let turn = |(index, name): (usize, &String)| {
-            let kept = (index % every == 0).then(|| text::shorten(name, LONGEST, SMALL, Weight::Regular));
+            let kept = (index % every == 0).then(|| text::shorten(name, longest, SMALL, Weight::Regular));
             kept.into_iter().collect()
         };
         let lines: Vec<Vec<String>> = names.iter().enumerate().map(turn).collect();

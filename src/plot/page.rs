@@ -1,9 +1,11 @@
 //! The page that a figure is laid out on: its size, its theme, what modifiers asked for, and its title.
 
 use super::colour::Theme;
+use super::error::PlotError;
 use super::font::{self, Weight};
 use super::legend::Place;
-use super::mark::{Anchor, Dash, Mark};
+use super::mark::{Anchor, Dash, Mark, Rect};
+use super::paint::units;
 use super::scale::count;
 use super::text::{self, LARGE, SMALL};
 
@@ -113,6 +115,15 @@ impl<'a> Page<'a> {
             let at = (left, 24.0 + TITLE_LINE * count(index));
             marks.push(text::title(at, line, self.width - left - 8.0, LARGE, self.theme));
         }
+    }
+
+    /// Refuses an area for the data that labels have left too little of.
+    pub(super) fn check(&self, area: &Rect) -> Result<(), PlotError> {
+        const LEAST: (f64, f64) = (40.0, 24.0);
+        if area.width() >= LEAST.0 && area.height() >= LEAST.1 {
+            return Ok(());
+        }
+        Err(PlotError::Cramped { width: units(self.width), height: units(self.height) })
     }
 
     /// Where the legend goes, as far as the page has a say.

@@ -183,7 +183,7 @@ impl Parallel {
         if self.best == Best::Min { 1.0 - part } else { part }
     }
 
-    pub(super) fn layout(&self, page: &Page<'_>) -> Vec<Mark> {
+    pub(super) fn layout(&self, page: &Page<'_>) -> Result<Vec<Mark>, PlotError> {
         let ramp = page.theme.shades();
         let slot = page.width / count(self.axes.len());
         let heads = self.axes.iter().map(|axis| head(&axis.label, slot).len()).max().unwrap_or(1);
@@ -197,6 +197,7 @@ impl Parallel {
         let left = (widest(&self.axes[0]) + 22.0).max(60.0);
         let right = page.width - (widest(&self.axes[last]) + 34.0).max(60.0);
         let area = Rect { left, top, right, bottom };
+        page.check(&area)?;
         let at = |axis: usize| left + (right - left) * count(axis) / count(last);
         let mut marks = Vec::new();
         page.title(16.0, &mut marks);
@@ -204,7 +205,7 @@ impl Parallel {
         for (index, axis) in self.axes.iter().enumerate() {
             self.draw_axis(axis, (at(index), index == last), &area, page, &mut marks);
         }
-        marks
+        Ok(marks)
     }
 
     fn draw_lines(&self, area: &Rect, at: &dyn Fn(usize) -> f64, ramp: Ramp, page: &Page<'_>, marks: &mut Vec<Mark>) {

@@ -250,7 +250,7 @@ impl Spectra {
         let db = page.panel.levels.unwrap_or(self.db);
         let bar = level_bar(db);
         let unnamed = if page.panel.y_label { 0.0 } else { NAME_WIDTH };
-        let left = scales.iter().map(|scale| axes::y_room(scale, height)).fold(0.0, f64::max) - unnamed;
+        let left = scales.iter().map(|scale| axes::y_room(scale, height, page)).fold(0.0, f64::max) - unnamed;
         let beside = if page.panel.levels.is_some() { 14.0 } else { bar.room(height) };
         let all = Rect { left, top: top + gap, right: page.width - beside, bottom: page.height - x_room };
         let mut marks = Vec::new();
@@ -261,9 +261,10 @@ impl Spectra {
             if named {
                 marks.push(text::title((left, upper + 10.0), name, area.width(), MEDIUM, page.theme));
             }
+            page.check(&area)?;
             let panel = Panel { data, scale, unit, time: &time, area };
             marks.extend(panel.raster(db, bar.ramp(page.theme), page));
-            let axes = Axes { area, x: &time, y: scale, theme: page.theme };
+            let axes = Axes { area, x: &time, y: scale, theme: page.theme, longest: axes::longest(page) };
             draw_rules(page, &axes, unit, &mut marks);
             overlay::notes(page, &axes, unit, &mut marks);
             let x_label = if page.panel.x_label { page.x_label("Time (s)") } else { "" };

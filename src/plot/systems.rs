@@ -68,13 +68,14 @@ pub enum Plane {
 /// # Errors
 /// [`PlotError::Empty`] if there is no spectrum, or one has no finite value.
 pub fn eigen_plot(spectra: &[Spectrum], plane: Plane) -> Result<Figure, PlotError> {
-    let mut chart = Chart { freedom: Freedom::Plane, ..Chart::default() };
+    let mut chart = Chart { freedom: Freedom::Plane, solid: true, ..Chart::default() };
     for (colour, spectrum) in spectra.iter().enumerate() {
         let (x, y): (Vec<f64>, Vec<f64>) = spectrum.values.iter().copied().unzip();
         let shade = shade(colour, spectra.len()).map_or_else(Vec::new, |part| vec![part; x.len()]);
         // Layers that start alike have the same eigenvalues: smaller dots on larger ones show them all.
-        let part = count(colour) / count(spectra.len().saturating_sub(1)).max(1.0);
-        let radius = vec![if spectra.len() > 1 { 5.2 - 3.2 * part } else { 3.0 }; x.len()];
+        let above = count(spectra.len() - 1 - colour);
+        let ring = 1.2_f64.min(6.0 / count(spectra.len()));
+        let radius = vec![2.4 + ring * above; x.len()];
         let label = match spectrum.dt {
             Some(dt) => format!("{}, Δ = {}", spectrum.label, significant(dt)),
             None => spectrum.label.clone(),

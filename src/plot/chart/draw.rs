@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Chart, Cloud, Envelope, Pen, Series, Steps, Style};
+use super::{Chart, Cloud, Pen, Series, Steps, Style};
 use crate::plot::axes::{self, Axes};
 use crate::plot::colour::Theme;
 use crate::plot::mark::{Anchor, Dash, Mark, Marker, Point, Rect, clip, clip_polygon};
@@ -23,8 +23,8 @@ pub(super) fn bins_alpha(groups: usize) -> f64 {
 impl Chart {
     pub(super) fn draw(&self, page: &Page<'_>, axes: &Axes<'_>, marks: &mut Vec<Mark>) {
         let theme = page.theme;
-        if let Some(envelope) = &self.envelope {
-            draw_envelope(envelope, theme, axes, marks);
+        if let Some(wave) = &self.wave {
+            wave.draw(theme, axes, marks);
         }
         for steps in &self.steps {
             draw_steps(steps, bins_alpha(self.steps.len()), theme, axes, marks);
@@ -131,21 +131,6 @@ fn draw_band(series: &Series, pen: Pen, axes: &Axes<'_>, marks: &mut Vec<Mark>) 
     }
 }
 
-fn draw_envelope(envelope: &Envelope, theme: Theme, axes: &Axes<'_>, marks: &mut Vec<Mark>) {
-    let edge =
-        |values: &[f64]| -> Vec<Point> { envelope.x.iter().zip(values).filter_map(|(x, y)| axes.at(*x, *y)).collect() };
-    let mut outline = edge(&envelope.high);
-    outline.extend(edge(&envelope.low).into_iter().rev());
-    let colour = theme.line(0);
-    marks.push(Mark::Fill { points: clip_polygon(&outline, &axes.area), colour });
-    // Where low and high meet the area has no thickness: a hairline keeps it in sight.
-    for values in [&envelope.low, &envelope.high] {
-        for points in clip(&edge(values), &axes.area) {
-            marks.push(Mark::Line { points, colour, width: 0.6, dash: Dash::Solid });
-        }
-    }
-}
-
 /// Bins as bars that touch, with a line along their tops.
 fn draw_steps(steps: &Steps, alpha: f64, theme: Theme, axes: &Axes<'_>, marks: &mut Vec<Mark>) {
     let floor = axes.area.bottom;
@@ -197,8 +182,7 @@ fn draw_cloud(cloud: &Cloud, marker: Marker, theme: Theme, axes: &Axes<'_>, mark
             Some(part) => theme.shades().at(*part),
             None => theme.line(cloud.colour),
         };
-        if halo > 0.0 || !cloud.radius.is_empty() {
-            let halo = f64::max(halo, 0.5);
+        if halo > 0.0 {
             marks.push(marker.mark(centre, radius + halo, theme.background()));
         }
         marks.push(marker.mark(centre, radius, colour.faint(alpha)));

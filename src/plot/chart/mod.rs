@@ -5,7 +5,7 @@ mod range;
 mod series;
 
 pub use series::{Band, Series, Style};
-pub(super) use series::{Cloud, Envelope, Level, Outline, Steps};
+pub(super) use series::{Cloud, Level, Outline, Steps};
 
 use super::axes::{self, Axes, X_ROOM};
 use super::bar::Bar;
@@ -16,6 +16,7 @@ use super::mark::{Dash, Mark, Marker, Rect};
 use super::overlay;
 use super::page::Page;
 use super::scale::Scale;
+use super::sound::Wave;
 
 pub(super) use range::scale;
 
@@ -38,7 +39,7 @@ pub(super) struct Chart {
     pub(super) steps: Vec<Steps>,
     pub(super) levels: Vec<Level>,
     pub(super) outlines: Vec<Outline>,
-    pub(super) envelope: Option<Envelope>,
+    pub(super) wave: Option<Wave>,
     pub(super) x_label: String,
     pub(super) y_label: String,
     /// The whole of the x axis, instead of the range of the data.
@@ -47,7 +48,7 @@ pub(super) struct Chart {
     pub(super) freedom: Freedom,
     /// Values of y are counts.
     pub(super) counts: bool,
-    /// Lines are never dashed: they turn too often for that.
+    /// Colours alone tell series apart, or sizes: lines turn too often to be dashed, dots lie on each other.
     pub(super) solid: bool,
     /// What the colours of shaded series and dots mean; it takes the place of their legend.
     pub(super) bar: Option<Bar>,
@@ -80,7 +81,7 @@ impl Chart {
         for (index, cloud) in self.clouds.iter().enumerate() {
             cloud.check(index)?;
         }
-        if self.series.is_empty() && self.clouds.is_empty() && self.steps.is_empty() && self.envelope.is_none() {
+        if self.series.is_empty() && self.clouds.is_empty() && self.steps.is_empty() && self.wave.is_none() {
             return Err(PlotError::Empty { what: "a chart without series".into() });
         }
         Ok(self)
@@ -93,11 +94,12 @@ impl Chart {
         let bottom = page.height - X_ROOM - legend.below();
         let bar = self.bar.as_ref().map_or(0.0, |bar| bar.room(bottom - top));
         let right = page.width - if bar > 0.0 { bar + (legend.right() - 24.0) } else { legend.right() };
-        let mut area = Rect { left: axes::y_room(&y, bottom - top), top, right, bottom };
+        let mut area = Rect { left: axes::y_room(&y, bottom - top, page), top, right, bottom };
         if self.freedom == Freedom::Plane {
             area = equalize(area, &mut x, &mut y, page);
         }
-        let axes = Axes { area, x: &x, y: &y, theme: page.theme };
+        page.check(&area)?;
+        let axes = Axes { area, x: &x, y: &y, theme: page.theme, longest: axes::longest(page) };
 
         let mut marks = Vec::new();
         page.title(area.left, &mut marks);
@@ -142,7 +144,11 @@ impl Chart {
     }
 
     fn cloud_marker(&self, cloud: &Cloud) -> Marker {
-        if cloud.shade.is_empty() && self.clouds.len() > 1 { Marker::of(cloud.colour) } else { Marker::Disc }
+        if cloud.shade.is_empty() && self.clouds.len() > 1 && !self.solid {
+            Marker::of(cloud.colour)
+        } else {
+            Marker::Disc
+        }
     }
 
     /// Title and entries of the legend.
@@ -198,5 +204,29 @@ fn equalize(area: Rect, x: &mut Scale, y: &mut Scale, page: &Page<'_>) -> Rect {
     };
     widen(x, area.width(), page.look.x_limits);
     widen(y, area.height(), page.look.y_limits);
-    Rect { left: axes::y_room(y, area.height()), ..area }
+    Rect { left: axes::y_room(y, area.height(), page), ..area }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pens(lines: usize) -> Vec<Pen> {
+        let series = |index: usize| Series::new(&index.to_string(), vec![0.0, 1.0], vec![0.0, 1.0], Style::Line);
+        let chart = Chart { series: (0..lines).map(series).collect(), ..Chart::default() };
+        (0..lines).map(|index| chart.pen(index, Theme::Paper)).collect()
+    }
+
+    #[test]
+    fn up_to_four_lines_are_solid_and_twenty_eight_differ() {
+        assert!(pens(4).iter().all(|pen| pen.dash == Dash::Solid && pen.marker == Marker::Disc));
+        let many = pens(28);
+        for (index, one) in many.iter().enumerate() {
+            for other in &many[..index] {
+                assert!((one.colour.rgb, one.dash) != (other.colour.rgb, other.dash), "line {index} has a double");
+            }
+        }
+        let neighbours = many.windows(2).all(|pair| pair[0].colour != pair[1].colour && pair[0].dash != pair[1].dash);
+        assert!(neighbours, "neighbours differ in both ways");
+    }
 }

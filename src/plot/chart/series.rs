@@ -153,11 +153,3 @@ pub(in crate::plot) struct Outline {
     pub(in crate::plot) label: String,
     pub(in crate::plot) points: Vec<(f64, f64)>,
 }
-
-/// The range of values at each position, filled.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::plot) struct Envelope {
-    pub(in crate::plot) x: Vec<f64>,
-    pub(in crate::plot) low: Vec<f64>,
-    pub(in crate::plot) high: Vec<f64>,
-}

@@ -10,11 +10,12 @@ use super::super::model::ModelValue;
 use super::super::train::RunValue;
 use super::super::{Outcome, count};
 use super::charts::{columns_of, curves_of, labelled, loss_curve};
+use super::systems::KernelPlotConfig;
 use super::{all_of, fault, numbers, sounds, systems};
 use crate::metrics::Frame;
 use crate::model::TierSpec;
 use crate::options::{OptionError, Options};
-use crate::plot::{self, Figure, GridConfig, Series, Style};
+use crate::plot::{self, CurvesConfig, Figure, GridConfig, Series, Style};
 use crate::script::context::Context;
 use crate::script::convert::{self, a_type};
 use crate::script::docs::{Doc, Docs};
@@ -56,13 +57,37 @@ const DOCS: &[Doc] = &[
     Doc {
         name: "plot",
         of: "",
-        signature: "plot(schedule | run | [run, …] | sound | model | [number, …][, #{ … }]) -> Figure",
-        about: "The usual figure of a value: what a schedule multiplies the learning rate by, the loss of runs, the waveform of \
-                a sound, the kernels of a model, numbers over their index. `plot(frame, x, y)` draws columns, as curves does. \
-                The options are those of the figure: of curves, of kernel_plot, or for a schedule these.",
+        signature: "plot(schedule[, #{ … }]) -> Figure",
+        about: "What a schedule multiplies the learning rate by, over steps. A plateau, which waits for validations, shows as \
+                it begins.",
         options: Some(SchedulePlotConfig::fields),
-        example: "plot(warmup(100).then(cosine()), #{ steps: 1000, lr: 0.004 }).save(out + \"/rate.png\");\n\
-                  plot(read_frame(run_folder), \"step\", \"lr\").save(out + \"/lr.png\");",
+        example: "plot(warmup(100).then(cosine()), #{ steps: 1000, lr: 0.004 }).save(out + \"/rate.png\");",
+    },
+    Doc {
+        name: "plot",
+        of: "",
+        signature: "plot(frame | run | [run, …], x, y | #{ … }) -> Figure",
+        about: "Columns over each other, as curves draws them. `plot(run)` and `plot([run, …])` alone are loss_curve.",
+        options: Some(CurvesConfig::fields),
+        example: "plot(read_frame(run_folder), \"step\", \"lr\").save(out + \"/lr.png\");\nplot(read_frame(run_folder), #{ y: \
+                  \"bits_per_byte\", split: \"train\" }).save(out + \"/train.png\");",
+    },
+    Doc {
+        name: "plot",
+        of: "",
+        signature: "plot(model[, #{ … }]) -> Figure",
+        about: "The kernels of a model, as kernel_plot draws them.",
+        options: Some(KernelPlotConfig::fields),
+        example: "plot(isotropic(#{ d_model: 8, n_layers: 1 }), #{ length: 128 }).save(out + \"/kernels.png\");",
+    },
+    Doc {
+        name: "plot",
+        of: "",
+        signature: "plot(sound | [number, …]) -> Figure",
+        about: "The waveform of a Sound or a Take; numbers over their index.",
+        options: None,
+        example: "plot(audio(\"data/bigband_005.flac\").slice(0, 1)).save(out + \"/wave.png\");\nplot([3, 1, 2]).save(out + \
+                  \"/three.png\");",
     },
 ];
 
