@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("train", &["audio", "metrics", "ssm", "model", "experiment", "device"]),
     ("generate", &["audio", "model", "device"]),
     ("plot", &["audio", "metrics"]),
-    ("script", &["audio", "ssm", "metrics", "model", "train", "generate", "plot", "experiment", "device"]),
+    ("report", &["audio", "metrics", "plot"]),
+    ("script", &["audio", "ssm", "metrics", "model", "train", "generate", "plot", "report", "experiment", "device"]),
     ("repl", &["script", "device"]),
     (
         "cli",
@@ -36,22 +37,25 @@ const GROUND: &[&str] = &["options", "seed", "interrupt"];
 const CRATES: &[(&str, &[&str])] = &[
     ("ab_glyph", &["plot"]),
     ("annotate_snippets", &["script"]),
-    ("base64", &["plot"]),
+    ("base64", &["plot", "report"]),
     ("blake3", &["seed", "audio", "experiment", "train"]),
     ("clap", &["cli", "main"]),
     ("console", &["repl", "cli"]),
     ("hound", &["audio"]),
+    ("icy_sixel", &["repl"]),
     ("indicatif", &["repl", "cli"]),
     ("libc", &["device"]),
     ("libloading", &["device"]),
+    ("maud", &["report"]),
     ("plotters", &["plot"]),
     ("png", &["plot"]),
     ("polars", &["metrics"]),
+    ("pulldown_cmark", &["report"]),
     ("pulp", &["ssm", "model", "generate"]),
     ("rand", &["seed", "ssm", "model", "train", "generate"]),
     ("rand_chacha", &["seed", "train", "generate"]),
     ("rand_distr", &["ssm", "model", "generate"]),
-    ("rayon", &["audio", "ssm", "model", "metrics", "generate"]),
+    ("rayon", &["audio", "ssm", "model", "metrics", "generate", "report"]),
     ("realfft", &["audio", "ssm"]),
     ("regex_automata", &[]), // named for its feature alone: see Cargo.toml
     ("rhai", &["script"]),
@@ -67,6 +71,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tempfile", ANYWHERE),
     ("thiserror", ANYWHERE),
     ("toml", &["experiment", "script", "cli"]),
+    ("which", &["script"]),
 ];
 
 const ANYWHERE: &[&str] = &["*"];

@@ -36,4 +36,4 @@ pub use quantize::{Quantization, Quantizer, Scaling};
 pub use resample::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, resample};
 pub use spectra::{Spectrogram, StftConfig, stft, to_db};
 pub use split::{Part, Split, split_points};
-pub use write::{SampleFormat, write_wav};
+pub use write::{SampleFormat, wav_bytes, write_wav};

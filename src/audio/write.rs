@@ -1,7 +1,7 @@
 //! Wav files out, and the one way this room writes a file: aside, synced, renamed.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Cursor, Seek, Write};
 use std::path::Path;
 
 use super::AudioError;
@@ -17,6 +17,15 @@ pub enum SampleFormat {
     Float32,
 }
 
+impl SampleFormat {
+    fn bits(self) -> u16 {
+        match self {
+            Self::Pcm16 => 16,
+            Self::Float32 => 32,
+        }
+    }
+}
+
 /// Bytes of header before the samples, at most.
 const HEADER_BYTES: usize = 128;
 
@@ -27,33 +36,54 @@ const HEADER_BYTES: usize = 128;
 /// [`AudioError::Unwritable`] for a sample that is not finite, a sample rate of 0, or more than a wav file holds (4 GiB);
 /// [`AudioError::Write`] when the disk refuses.
 pub fn write_wav(path: &Path, samples: &[f32], sample_rate: u32, format: SampleFormat) -> Result<(), AudioError> {
+    check(path, samples, sample_rate, format)?;
+    let written = replace(path, |file| encode(BufWriter::new(file), samples, sample_rate, format));
+    written.map_err(|source| AudioError::Write { path: path.to_owned(), source })
+}
+
+/// What [`write_wav`] writes, as the bytes of a file called `name`, which only its errors mention.
+///
+/// # Errors
+/// As [`write_wav`].
+pub fn wav_bytes(name: &str, samples: &[f32], sample_rate: u32, format: SampleFormat) -> Result<Vec<u8>, AudioError> {
+    let path = Path::new(name);
+    check(path, samples, sample_rate, format)?;
+    let mut bytes = Vec::new();
+    encode(Cursor::new(&mut bytes), samples, sample_rate, format)
+        .map_err(|source| AudioError::Write { path: path.to_owned(), source })?;
+    Ok(bytes)
+}
+
+/// That a wav file can hold `samples`.
+fn check(path: &Path, samples: &[f32], sample_rate: u32, format: SampleFormat) -> Result<(), AudioError> {
     let refuse = |reason: String| Err(AudioError::Unwritable { path: path.to_owned(), reason });
-    let (bits_per_sample, sample_format) = match format {
-        SampleFormat::Pcm16 => (16, hound::SampleFormat::Int),
-        SampleFormat::Float32 => (32, hound::SampleFormat::Float),
-    };
     if sample_rate == 0 {
         return refuse("the sample rate is 0 Hz".into());
     }
     if let Some(at) = samples.iter().position(|sample| !sample.is_finite()) {
         return refuse(format!("sample {at} is {}, but every sample must be a finite number", samples[at]));
     }
-    if samples.len().saturating_mul(usize::from(bits_per_sample) / 8) + HEADER_BYTES > u32::MAX as usize {
+    if samples.len().saturating_mul(usize::from(format.bits()) / 8) + HEADER_BYTES > u32::MAX as usize {
         return refuse(format!("{} samples are more than the 4 GiB of a wav file", samples.len()));
     }
-    let spec = hound::WavSpec { channels: 1, sample_rate, bits_per_sample, sample_format };
-    let written = replace(path, |file| {
-        let mut writer = hound::WavWriter::new(BufWriter::new(file), spec).map_err(to_io)?;
-        for &sample in samples {
-            match format {
-                SampleFormat::Pcm16 => writer.write_sample(to_pcm16(sample)),
-                SampleFormat::Float32 => writer.write_sample(sample),
-            }
-            .map_err(to_io)?;
+    Ok(())
+}
+
+fn encode(target: impl Write + Seek, samples: &[f32], sample_rate: u32, format: SampleFormat) -> io::Result<()> {
+    let sample_format = match format {
+        SampleFormat::Pcm16 => hound::SampleFormat::Int,
+        SampleFormat::Float32 => hound::SampleFormat::Float,
+    };
+    let spec = hound::WavSpec { channels: 1, sample_rate, bits_per_sample: format.bits(), sample_format };
+    let mut writer = hound::WavWriter::new(target, spec).map_err(to_io)?;
+    for &sample in samples {
+        match format {
+            SampleFormat::Pcm16 => writer.write_sample(to_pcm16(sample)),
+            SampleFormat::Float32 => writer.write_sample(sample),
         }
-        writer.finalize().map_err(to_io)
-    });
-    written.map_err(|source| AudioError::Write { path: path.to_owned(), source })
+        .map_err(to_io)?;
+    }
+    writer.finalize().map_err(to_io)
 }
 
 /// The nearest 16-bit integer; the inverse of dividing by 32768 wherever that is possible.

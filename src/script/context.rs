@@ -9,6 +9,7 @@ use rhai::{Dynamic, EvalAltResult, Position};
 use super::fault::Fault;
 use super::host::Host;
 use super::params::Params;
+use super::source::Source;
 use crate::device::Selection;
 use crate::interrupt::Interrupt;
 
@@ -22,6 +23,8 @@ pub struct Context {
     pub device: Selection,
     /// What `--set` gave.
     pub params: RefCell<Params>,
+    /// The text that is being evaluated: a script's, or all that was typed at the prompt.
+    pub(super) source: RefCell<Option<Source>>,
     /// The run that an interrupt cut short, for whoever handles the interrupt.
     pub unfinished: RefCell<Option<Dynamic>>,
 }
@@ -30,7 +33,8 @@ impl Context {
     /// A context for `host` with nothing set, on `device`.
     #[must_use]
     pub fn new(host: Rc<dyn Host>, interrupt: Interrupt, device: Selection) -> Self {
-        Self { host, interrupt, device, params: RefCell::default(), unfinished: RefCell::default() }
+        let (params, source, unfinished) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { host, interrupt, device, params, source, unfinished }
     }
 
     /// A room's error as Rhai's: an interrupt when that is why the room gave up.

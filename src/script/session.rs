@@ -167,6 +167,7 @@ impl Session {
     /// Compiles and evaluates `source` from byte `from` on; its lines keep the numbers that they have in the whole.
     fn evaluate_in(&mut self, source: &Source, from: usize) -> Result<Dynamic, Diagnostic> {
         self.context.interrupt.clear();
+        self.context.source.replace(Some(source.clone()));
         let mut text = "\n".repeat(source.text()[..from].matches('\n').count());
         text.push_str(&source.text()[from..]);
         let compiled = fenced(|| self.engine.compile_with_scope(&self.scope, &text))?;

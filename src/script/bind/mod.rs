@@ -7,6 +7,7 @@ mod meter;
 mod metrics;
 pub(crate) mod model;
 mod plot;
+mod report;
 mod schedule;
 pub(crate) mod train;
 
@@ -37,6 +38,7 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
     generate::register(engine, docs, context);
     metrics::register(engine, docs, context);
     plot::register(engine, docs, context);
+    report::register(engine, docs, context);
 }
 
 /// The JSON form of a value of ours that has one: a schedule, a composition.
