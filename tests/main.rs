@@ -13,6 +13,8 @@ mod golden_ssm;
 mod metrics;
 mod plot;
 mod repl;
+mod report;
+mod report_browser;
 mod rooms;
 mod script;
 mod script_fixture;

@@ -21,6 +21,7 @@ mod error;
 mod figure;
 mod font;
 mod heat;
+mod indexed;
 mod magma;
 mod mark;
 mod paint;

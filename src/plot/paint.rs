@@ -8,6 +8,7 @@
 use super::colour::Colour;
 use super::error::PlotError;
 use super::font::{self, FAMILY, Weight};
+use super::indexed::indexed;
 use super::mark::{Anchor, Dash, Mark, Point, Rect, dashes};
 use super::scale::{count, whole};
 use base64::Engine;
@@ -119,7 +120,11 @@ fn svg_text(size: f64, weight: Weight, colour: Colour, anchor: Anchor, upright: 
 }
 
 fn svg_image(area: &Rect, columns: u32, rows: u32, rgb: &[u8]) -> Result<String, PlotError> {
-    let data = base64::engine::general_purpose::STANDARD.encode(encode(rgb, columns, rows)?);
+    let png = match indexed(rgb, columns, rows)? {
+        Some(png) => png,
+        None => encode(rgb, columns, rows)?,
+    };
+    let data = base64::engine::general_purpose::STANDARD.encode(png);
     let at = |value: f64| units(value * SVG_UNITS);
     Ok(format!(
         "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" href=\"data:image/png;base64,{data}\"/>\n",

@@ -6,17 +6,23 @@
 //! drawing program does, the figure stands on white.
 //!
 //! Two drawings that differ in more than colours make no such picture; the caller then embeds both.
+//!
+//! What is embedded is smaller than what plotters wrote and looks the same: the dashes of a line are one path, the font is
+//! named once, and what is the default anyway is left out.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// A piece of SVG.
 #[derive(Debug, PartialEq)]
 enum Piece<'a> {
     /// `<name key="value" …>`
-    Open { name: &'a str, attributes: Vec<(&'a str, &'a str)>, empty: bool },
+    Open { name: &'a str, attributes: Attributes<'a>, empty: bool },
     /// Text, an end tag, anything else.
     Other(&'a str),
 }
+
+type Attributes<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 /// What a style may change: the presentation attributes that colours live in.
 const COLOURS: &[&str] =
@@ -24,7 +30,7 @@ const COLOURS: &[&str] =
 
 /// The figure in paper colours that turns dark where the reader prefers it; `None` if the drawings differ in more.
 pub(super) fn adaptive(paper: &str, dark: &str) -> Option<String> {
-    let (paper, dark) = (pieces(paper)?, pieces(dark)?);
+    let (paper, dark) = (small(pieces(paper)?), small(pieces(dark)?));
     if paper.len() != dark.len() {
         return None;
     }
@@ -58,7 +64,7 @@ pub(super) fn adaptive(paper: &str, dark: &str) -> Option<String> {
 }
 
 /// The style that turns the one tag's attributes into the other's; empty for none, `None` if no style can.
-fn difference(light: &[(&str, &str)], dark: &[(&str, &str)]) -> Option<String> {
+fn difference(light: &Attributes<'_>, dark: &Attributes<'_>) -> Option<String> {
     let mut rule = String::new();
     for ((key, light_value), (dark_key, dark_value)) in light.iter().zip(dark) {
         if key != dark_key {
@@ -76,9 +82,9 @@ fn difference(light: &[(&str, &str)], dark: &[(&str, &str)]) -> Option<String> {
     (rule.is_empty() || !styled).then_some(rule)
 }
 
-/// The same SVG without the white space between its tags.
+/// The same picture in fewer bytes.
 pub(super) fn compact(svg: &str) -> String {
-    let Some(pieces) = pieces(svg) else { return svg.to_owned() };
+    let Some(pieces) = pieces(svg).map(small) else { return svg.to_owned() };
     let mut out = String::with_capacity(svg.len());
     for piece in &pieces {
         match piece {
@@ -89,12 +95,12 @@ pub(super) fn compact(svg: &str) -> String {
     out
 }
 
-fn open(out: &mut String, name: &str, attributes: &[(&str, &str)], class: Option<usize>, empty: bool) {
+fn open(out: &mut String, name: &str, attributes: &Attributes<'_>, class: Option<usize>, empty: bool) {
     let _ = write!(out, "<{name}");
     if let Some(class) = class {
         let _ = write!(out, " class='d{class}'");
     }
-    for (key, value) in attributes {
+    for (key, value) in attributes.iter().filter(|(key, value)| !(*key == "opacity" && value == "1")) {
         // Single quotes need no escape inside an HTML attribute.
         let quote = if value.contains('\'') { '"' } else { '\'' };
         let _ = write!(out, " {key}={quote}{}{quote}", value.trim());
@@ -102,12 +108,92 @@ fn open(out: &mut String, name: &str, attributes: &[(&str, &str)], class: Option
     out.push_str(if empty { "/>" } else { ">" });
 }
 
+/// The drawing with its lines joined and its font named once.
+fn small(pieces: Vec<Piece<'_>>) -> Vec<Piece<'_>> {
+    let mut out: Vec<Piece<'_>> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        match out.last_mut() {
+            Some(last) if joins(last, &piece) => join(last, piece),
+            _ => out.push(piece),
+        }
+    }
+    name_font_once(&mut out);
+    out
+}
+
+const POINTS: &str = "points";
+
+/// Whether two lines in a row are one line with gaps: equal but for where they are. A translucent one must be a dash (two
+/// points), since dashes do not lie on each other and longer lines may.
+fn joins(last: &Piece<'_>, next: &Piece<'_>) -> bool {
+    let (
+        Piece::Open { name: "path" | "polyline", attributes: a, empty: true },
+        Piece::Open { name: "polyline", attributes: b, empty: true },
+    ) = (last, next)
+    else {
+        return false;
+    };
+    let opaque = |attributes: &Attributes<'_>| attributes.iter().all(|(key, value)| *key != "opacity" || value == "1");
+    let dash = |attributes: &Attributes<'_>| {
+        attributes.iter().all(|(key, value)| *key != POINTS || value.split_whitespace().count() == 2)
+    };
+    let unfilled = a.iter().any(|(key, value)| *key == "fill" && value == "none");
+    let alike = |(one, other): (&(&str, Cow<'_, str>), &(&str, Cow<'_, str>))| match (one.0, other.0) {
+        (POINTS | "d", POINTS) => true,
+        _ => one == other,
+    };
+    unfilled && (opaque(b) || dash(b)) && a.len() == b.len() && a.iter().zip(b).all(alike)
+}
+
+fn join(last: &mut Piece<'_>, next: Piece<'_>) {
+    let (Piece::Open { name, attributes, .. }, Piece::Open { attributes: others, .. }) = (last, next) else { return };
+    *name = "path";
+    for ((key, value), (_, other)) in attributes.iter_mut().zip(others) {
+        if *key == POINTS {
+            (*key, *value) = ("d", Cow::Owned(path(value)));
+        }
+        if *key == "d" {
+            value.to_mut().push_str(&path(&other));
+        }
+    }
+}
+
+/// The points of a polyline as a path: `M0,0L1,0 1,1`.
+fn path(points: &str) -> String {
+    let mut points = points.split_whitespace();
+    let first = points.next().unwrap_or_default();
+    let rest: Vec<&str> = points.collect();
+    if rest.is_empty() { format!("M{first}") } else { format!("M{first}L{}", rest.join(" ")) }
+}
+
+/// Moves the font that every text has to the drawing itself, from which texts inherit it.
+fn name_font_once(pieces: &mut [Piece<'_>]) {
+    const FONT: &str = "font-family";
+    let texts = || {
+        pieces.iter().filter_map(|piece| match piece {
+            Piece::Open { name: "text", attributes, .. } => Some(attributes.iter().find(|(key, _)| *key == FONT)),
+            _ => None,
+        })
+    };
+    let Some(Some(font)) = texts().next().map(|font| font.cloned()) else { return };
+    if !texts().all(|other| other == Some(&font)) {
+        return;
+    }
+    for (at, piece) in pieces.iter_mut().enumerate() {
+        match piece {
+            Piece::Open { attributes, .. } if at == 0 => attributes.push(font.clone()),
+            Piece::Open { name: "text", attributes, .. } => attributes.retain(|(key, _)| *key != FONT),
+            _ => {}
+        }
+    }
+}
+
 /// Width and height in pixels, and the title: the first bold text.
 pub(super) fn facts(svg: &str) -> (Option<(u32, u32)>, Option<String>) {
     let Some(pieces) = pieces(svg) else { return (None, None) };
     let value = |piece: &Piece<'_>, wanted: &str| match piece {
         Piece::Open { attributes, .. } => {
-            attributes.iter().find(|(key, _)| *key == wanted).map(|(_, value)| (*value).to_owned())
+            attributes.iter().find(|(key, _)| *key == wanted).map(|(_, value)| value.to_string())
         }
         Piece::Other(_) => None,
     };
@@ -200,7 +286,7 @@ fn opening(tag: &str) -> Option<Piece<'_>> {
         let (key, after) = rest.split_once('=')?;
         let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''))?;
         let (value, after) = after[1..].split_once(quote)?;
-        attributes.push((key.trim(), value));
+        attributes.push((key.trim(), Cow::Borrowed(value)));
         rest = after;
     }
 }
@@ -263,9 +349,34 @@ mod tests {
     }
 
     #[test]
+    fn dashes_are_one_path_and_the_font_is_named_once() {
+        let dash = |points: &str, ink: &str| {
+            format!("<polyline fill=\"none\" opacity=\"0.4\" stroke=\"{ink}\" points=\"{points} \"/>\n")
+        };
+        let drawing = |ink: &str| {
+            let lines =
+                [dash("0,0 1,0", ink), dash("2,0 3,0", ink), dash("4,0 5,0 6,0", ink), dash("4,0 5,0 6,0", ink)];
+            format!(
+                "<svg>{}<text font-family=\"F\">\na\n</text><text font-family=\"F\">\nb\n</text></svg>",
+                lines.concat()
+            )
+        };
+        assert_eq!(
+            compact(&drawing("#111")),
+            "<svg font-family='F'><path fill='none' opacity='0.4' stroke='#111' d='M0,0L1,0M2,0L3,0'/>\
+             <polyline fill='none' opacity='0.4' stroke='#111' points='4,0 5,0 6,0'/>\
+             <polyline fill='none' opacity='0.4' stroke='#111' points='4,0 5,0 6,0'/><text>a</text><text>b</text></svg>"
+        );
+        let both = adaptive(&drawing("#111"), &drawing("#eee")).expect("one colour differs");
+        assert!(both.contains("<path class='d0' "), "{both}");
+        let two_fonts = "<svg><text font-family='F'>a</text><text font-family='G'>b</text></svg>";
+        assert_eq!(compact(two_fonts), two_fonts);
+    }
+
+    #[test]
     fn a_quoted_bracket_closes_no_tag() {
         let found = pieces("<svg a='x > y'><b/></svg>").expect("readable");
         assert_eq!(found.len(), 3);
-        assert_eq!(found[0], Piece::Open { name: "svg", attributes: vec![("a", "x > y")], empty: false });
+        assert_eq!(found[0], Piece::Open { name: "svg", attributes: vec![("a", "x > y".into())], empty: false });
     }
 }

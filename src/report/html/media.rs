@@ -33,9 +33,15 @@ pub(super) fn figure(picture: &Picture, text: Option<&str>, name: Option<&str>) 
 pub(super) fn sounds(clips: &[Clip], text: Option<&str>, name: Option<&str>) -> Result<Markup, ReportError> {
     let loudest = clips.iter().map(Clip::peak).fold(0.0, f32::max);
     let players = clips.iter().map(|clip| player(clip, loudest)).collect::<Result<Vec<_>, _>>()?;
+    // Three in the column of the text, four where it is wide; five and six go in two rows of three.
+    let across = match clips.len() {
+        few @ 1..=4 => few,
+        5 | 6 | 9 => 3,
+        _ => 4,
+    };
     Ok(html! {
-        figure.sounds {
-            div.players { @for player in players { (player) } }
+        figure.sounds.many[across > 3] {
+            div.players style=(format!("--n: {across}")) { @for player in players { (player) } }
             (caption(name, text))
         }
     })

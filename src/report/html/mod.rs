@@ -7,7 +7,7 @@ use super::document::{Code, Ink, Numbers, Part, Report};
 use super::draw::Picture;
 use super::error::ReportError;
 use super::{config::PageTheme, prose};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -97,24 +97,44 @@ fn body(report: &Report, pictures: &[Picture]) -> Result<Markup, ReportError> {
 
 /// A list of the sections, where there are enough of them to lose one's way.
 fn contents(report: &Report) -> Markup {
-    let headings: Vec<(usize, &str, u8)> = report
-        .parts
-        .iter()
-        .filter_map(|part| if let Part::Section { title, level } = part { Some((title, *level)) } else { None })
-        .enumerate()
-        .map(|(at, (title, level))| (at + 1, title.as_str(), level))
-        .collect();
-    if headings.iter().filter(|(_, _, level)| *level == 1).count() < CONTENTS_FROM {
+    let headings = report.parts.iter().filter_map(|part| match part {
+        Part::Section { title, level } => Some((title.as_str(), *level)),
+        _ => None,
+    });
+    let mut sections: Vec<(Entry<'_>, Vec<Entry<'_>>)> = Vec::new();
+    for (at, (title, level)) in headings.enumerate() {
+        let entry = Entry { anchor: at + 1, title };
+        match sections.last_mut() {
+            Some((_, below)) if level > 1 => below.push(entry),
+            _ => sections.push((entry, Vec::new())),
+        }
+    }
+    if sections.len() < CONTENTS_FROM {
         return Markup::default();
     }
     html! {
         nav aria-label="Contents" {
             ul {
-                @for (anchor, title, level) in headings {
-                    li.sub[level > 1] { a href=(format!("#section-{anchor}")) { (title) } }
+                @for (section, below) in &sections {
+                    li {
+                        (section)
+                        @if !below.is_empty() { ul { @for entry in below { li { (entry) } } } }
+                    }
                 }
             }
         }
+    }
+}
+
+/// A line of the contents.
+struct Entry<'a> {
+    anchor: usize,
+    title: &'a str,
+}
+
+impl Render for Entry<'_> {
+    fn render(&self) -> Markup {
+        html! { a href=(format!("#section-{}", self.anchor)) { (self.title) } }
     }
 }
 
@@ -129,7 +149,7 @@ fn caption(name: Option<&str>, text: Option<&str>) -> Markup {
 
 fn listing(code: &Code) -> Markup {
     html! {
-        figure.code {
+        figure.code.plain[code.language.is_empty()] {
             @if let Some(caption) = &code.caption { figcaption { (caption) } }
             pre tabindex="0" { code class=[language(code)] { (inked(code)) } }
         }

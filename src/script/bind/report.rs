@@ -65,7 +65,7 @@ const DOCS: &[Doc] = &[
     Doc {
         name: "table",
         of: "Report",
-        signature: "page.table(frame[, caption]) -> Report",
+        signature: "page.table(frame | evaluation | takes[, caption]) -> Report",
         about: "A table: sorted by a click on a heading, folded above 200 rows. Captioned ones are numbered.",
         options: None,
         example: "let frame = table([\"layers\", \"bits\"], [[2, 5.2], [8, 5.1]]);\n\
@@ -193,17 +193,17 @@ fn words(engine: &mut Engine, context: &Rc<Context>) {
 
 fn shown(engine: &mut Engine) {
     engine
-        .register_fn("table", |page: ReportValue, frame: Frame| -> Outcome<ReportValue> {
-            Ok(page.with(|report| Ok(report.table(frame, None)?))?)
+        .register_fn("table", |page: ReportValue, table: Dynamic| -> Outcome<ReportValue> {
+            Ok(page.with(|report| Ok(report.table(frame_of(&table)?, None)?))?)
         })
-        .register_fn("table", |page: ReportValue, frame: Frame, caption: &str| -> Outcome<ReportValue> {
-            Ok(page.with(|report| Ok(report.table(frame, Some(caption))?))?)
+        .register_fn("table", |page: ReportValue, table: Dynamic, caption: &str| -> Outcome<ReportValue> {
+            Ok(page.with(|report| Ok(report.table(frame_of(&table)?, Some(caption))?))?)
         })
-        .register_fn("figure", |page: ReportValue, figure: Figure| -> Outcome<ReportValue> {
-            Ok(page.with(|report| Ok(report.figure(figure, None)))?)
+        .register_fn("figure", |page: ReportValue, figure: Dynamic| -> Outcome<ReportValue> {
+            Ok(page.with(|report| Ok(report.figure(figure_of(figure)?, None)))?)
         })
-        .register_fn("figure", |page: ReportValue, figure: Figure, caption: &str| -> Outcome<ReportValue> {
-            Ok(page.with(|report| Ok(report.figure(figure, Some(caption))))?)
+        .register_fn("figure", |page: ReportValue, figure: Dynamic, caption: &str| -> Outcome<ReportValue> {
+            Ok(page.with(|report| Ok(report.figure(figure_of(figure)?, Some(caption))))?)
         })
         .register_fn("sound", |page: ReportValue, sound: Dynamic| -> Outcome<ReportValue> {
             Ok(page.with(|report| Ok(report.sounds(vec![clip(None, &sound)?], None)?))?)
@@ -253,6 +253,9 @@ impl ReportValue {
 
     /// Adds a value in the form that suits it.
     fn add(&self, call: &NativeCallContext<'_>, value: &Dynamic, caption: Option<&str>) -> Result<(), Fault> {
+        if value.is_unit() {
+            return Err(Fault::new("there is nothing to add: the value is ()"));
+        }
         if let Ok(items) = value.as_array_ref() {
             return items.iter().try_for_each(|item| self.add(call, item, caption));
         }
@@ -312,6 +315,28 @@ impl ReportValue {
         let held = if held.is_empty() { plural(report.parts().len(), "part") } else { held.join(", ") };
         format!("Report “{}”: {held}; .save(\"name\") writes name.html and name.md", report.title())
     }
+}
+
+/// A frame, or what has one.
+fn frame_of(value: &Dynamic) -> Result<Frame, Fault> {
+    if let Some(takes) = value.read_lock::<Takes>() {
+        return takes.table();
+    }
+    if let Some(found) = value.read_lock::<Evaluation>() {
+        return train::table(&found);
+    }
+    value.clone().try_cast::<Frame>().ok_or_else(|| {
+        Fault::new(format!("a frame was needed, but {} was found", a_type(value.type_name())))
+            .with_hint("table(…) and read_frame(…) make one; page.add(value) takes anything")
+    })
+}
+
+fn figure_of(value: Dynamic) -> Result<Figure, Fault> {
+    let found = value.type_name();
+    value.try_cast::<Figure>().ok_or_else(|| {
+        Fault::new(format!("a figure was needed, but {} was found", a_type(found)))
+            .with_hint("loss_curve(run) and spectrogram(sound) are figures; page.add(value) takes anything")
+    })
 }
 
 /// A sound with its label, or under its own name.
@@ -382,9 +407,6 @@ fn settings(call: &NativeCallContext<'_>, map: &Map) -> Result<Frame, Fault> {
 /// A value as `print` shows it.
 fn printed(call: &NativeCallContext<'_>, value: &Dynamic) -> Result<String, Fault> {
     let cannot = || Fault::new(format!("a report cannot show {}", a_type(value.type_name())));
-    if value.is_unit() {
-        return Err(cannot());
-    }
     let text = call.call_native_fn::<ImmutableString>("to_string", (value.clone(),));
     text.map(|text| text.to_string()).map_err(|_| cannot().with_hint("page.text(…) takes any words about it"))
 }
