@@ -10,6 +10,7 @@
 //! cli                  the command line
 //! repl                 the prompt
 //! script               what a script can say: one binding file for each room, help, errors that point
+//! report               one page that holds figures, tables and sound; its Markdown twin
 //! plot     experiment  figures                                | runs on disk
 //! train    generate    schedules, AdamW, the loop, checkpoints | a trained model as a recurrence, drawing
 //! model                S4 and feed-forward blocks, tiers, the whole network, weight names
@@ -18,7 +19,7 @@
 //! ```
 //!
 //! Data flows one way: files → [`audio`] samples → tokens → windows → [`model`] logits → loss → [`metrics`] frame →
-//! [`plot`]; and back out: [`generate`] tokens → samples → wav.
+//! [`plot`] and [`report`]; and back out: [`generate`] tokens → samples → wav.
 
 pub mod audio;
 pub mod cli;
@@ -31,6 +32,7 @@ pub mod model;
 pub mod options;
 pub mod plot;
 pub mod repl;
+pub mod report;
 pub mod script;
 pub mod seed;
 pub mod ssm;

@@ -20,6 +20,8 @@ mod model_eigenvalues;
 mod plot;
 mod plot_kinds;
 mod repl;
+mod report;
+mod report_browser;
 mod rooms;
 mod script;
 mod script_fixture;

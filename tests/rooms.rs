@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("train", &["audio", "metrics", "ssm", "model", "experiment", "device"]),
     ("generate", &["audio", "model", "device"]),
     ("plot", &["audio", "metrics"]),
-    ("script", &["audio", "ssm", "metrics", "model", "train", "generate", "plot", "experiment", "device"]),
+    ("report", &["audio", "metrics", "plot"]),
+    ("script", &["audio", "ssm", "metrics", "model", "train", "generate", "plot", "report", "experiment", "device"]),
     ("repl", &["script", "plot", "device"]),
     (
         "cli",
@@ -54,7 +55,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rand", &["seed", "ssm", "model", "train", "generate"]),
     ("rand_chacha", &["seed", "train", "generate"]),
     ("rand_distr", &["ssm", "model", "generate"]),
-    ("rayon", &["audio", "ssm", "model", "metrics", "generate"]),
+    ("rayon", &["audio", "ssm", "model", "metrics", "generate", "report"]),
     ("realfft", &["audio", "ssm"]),
     ("regex_automata", &[]), // named for its feature alone: see Cargo.toml
     ("rhai", &["script"]),

@@ -29,6 +29,7 @@ mod frame;
 mod grid;
 mod heatmap;
 mod histogram;
+mod indexed;
 mod legend;
 mod lines;
 mod magma;

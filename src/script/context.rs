@@ -10,6 +10,7 @@ use rhai::{Dynamic, EvalAltResult, Position};
 use super::fault::Fault;
 use super::host::Host;
 use super::params::Params;
+use super::source::Source;
 use crate::device::Selection;
 use crate::interrupt::Interrupt;
 use crate::plot::Theme;
@@ -31,6 +32,8 @@ pub struct Context {
     pub theme: Cell<Option<Theme>>,
     /// Where figures that the prompt shows are saved.
     pub figures: RefCell<PathBuf>,
+    /// The text that is being evaluated: a script's, or all that was typed at the prompt.
+    pub(super) source: RefCell<Option<Source>>,
     /// The run that an interrupt cut short, for whoever handles the interrupt.
     pub unfinished: RefCell<Option<Dynamic>>,
 }
@@ -46,6 +49,7 @@ impl Context {
             params: RefCell::default(),
             theme: Cell::default(),
             figures: RefCell::new(PathBuf::from(FIGURES)),
+            source: RefCell::default(),
             unfinished: RefCell::default(),
         }
     }

@@ -67,6 +67,7 @@ pub(super) fn type_word(name: &str) -> &str {
         "ModelValue" => "Model",
         "RunValue" => "Run",
         "TakeValue" => "Take",
+        "ReportValue" => "Report",
         "TierSpec" => "Tier",
         "BlockSpec" => "Block",
         "i64" => "integer",

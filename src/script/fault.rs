@@ -104,6 +104,7 @@ faults!(
     crate::metrics::MetricsError,
     crate::model::ModelError,
     crate::plot::PlotError,
+    crate::report::ReportError,
     crate::train::ScheduleError,
     crate::train::TrainError,
 );

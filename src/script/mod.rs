@@ -2,7 +2,7 @@
 //!
 //! Lives here: the engine and its limits, typed values and functions, options from maps, help, and errors that show the
 //! line, a caret, what was expected and the nearest name. Does not: read lines, print, draw progress: a [`Host`] does.
-//! May use: every room below (`audio`, `metrics`, `plot`, `model`, `train`, `generate`, `experiment`, `device`).
+//! May use: every room below (`audio`, `metrics`, `plot`, `report`, `model`, `train`, `generate`, `experiment`, `device`).
 
 pub mod actions;
 mod bind;

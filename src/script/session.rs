@@ -341,6 +341,7 @@ impl Session {
     /// Compiles and evaluates `source` from byte `from` on; its lines keep the numbers that they have in the whole.
     fn evaluate_in(&mut self, source: &Source, from: usize) -> Result<Dynamic, Diagnostic> {
         self.context.interrupt.clear();
+        self.context.source.replace(Some(source.clone()));
         let lines = source.text()[..from].matches('\n').count();
         let imported: String = if lines > 0 { self.imports.iter().map(|text| format!("{text}; ")).collect() } else { String::new() };
         let mut text = format!("{imported}{}", "\n".repeat(lines));

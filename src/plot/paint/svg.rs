@@ -91,7 +91,11 @@ fn text(size: f64, weight: Weight, colour: Colour, anchor: Anchor, upright: bool
 }
 
 fn image(area: &Rect, columns: u32, rows: u32, rgb: &[u8]) -> Result<String, PlotError> {
-    let data = base64::engine::general_purpose::STANDARD.encode(small(rgb, columns, rows, 1.0)?);
+    let png = match indexed(rgb, columns, rows)? {
+        Some(png) => png,
+        None => small(rgb, columns, rows, 1.0)?,
+    };
+    let data = base64::engine::general_purpose::STANDARD.encode(png);
     let at = |value: f64| units(value * UNITS);
     Ok(format!(
         "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" href=\"data:image/png;base64,{data}\"/>\n",

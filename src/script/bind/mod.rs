@@ -7,6 +7,7 @@ mod meter;
 mod metrics;
 pub(crate) mod model;
 pub(super) mod plot;
+mod report;
 mod schedule;
 pub(crate) mod train;
 
@@ -45,6 +46,8 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
     metrics::register(engine, docs, context);
     docs.chapter("Figures");
     plot::register(engine, docs, context);
+    docs.chapter("Reports");
+    report::register(engine, docs, context);
 }
 
 /// The folders of the runs below `experiments`, as paths from here.
