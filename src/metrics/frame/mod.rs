@@ -2,21 +2,24 @@
 //!
 //! Lives here: [`Frame`], what it is made from and how it is read. Beside it: `files` and `markdown`; `query` (conditions,
 //! expressions and whole queries in SQL, with `text`, `check` and `explain` for their mistakes), `group` (aggregates),
-//! `shape` (join, pivot, unpivot, concatenation), `describe` and `summary`.
+//! `join`, `pivot` (and back), `shape` (other columns, concatenation), `describe` and `summary`.
 
 mod check;
 mod describe;
 mod explain;
 mod files;
 mod group;
+mod join;
 mod markdown;
+mod pivot;
 mod query;
 mod shape;
 mod summary;
 mod text;
 
 pub use group::{Aggregate, Aggregation, Groups};
-pub use shape::{Join, Names, PivotConfig, UnpivotConfig};
+pub use join::Join;
+pub use pivot::{Names, PivotConfig, UnpivotConfig};
 pub use summary::Summary;
 
 use std::fmt;

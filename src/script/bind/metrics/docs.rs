@@ -142,7 +142,7 @@ pub(super) const DOCS: &[Doc] = &[
         "frame.with_column(name, expression | values) -> Frame",
         "The frame with one more column (or one replaced): an SQL expression, an array with a value for each row, or one \
          number for all. SQL has + - * / % and //, CASE WHEN … THEN … ELSE … END, CAST(… AS BIGINT | DOUBLE | VARCHAR | \
-         BOOLEAN), abs, round(x, digits), floor, ceil, sign, sqrt, cbrt, exp, ln, log2, log10, log1p, log(x, base), \
+         BOOLEAN), abs, round(x, digits) (halves to the even neighbour), floor, ceil, sign, sqrt, cbrt, exp, ln, log2, log10, log1p, log(x, base), \
          power, mod, least, greatest, coalesce, nullif, if, sin, cos, tan, pi(), lower, upper, length, replace, substr, \
          starts_with, ends_with, strpos, concat, ||; the aggregates mean, std, var, min, max, sum, median, count, first, \
          last, quantile_cont(x, 0.9), corr, also with OVER (PARTITION BY … ORDER BY …); and over such parts rank, \
