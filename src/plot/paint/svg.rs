@@ -4,6 +4,7 @@ use super::encode::small;
 use super::{Sheet, backend, pieces, place, units};
 use crate::plot::colour::Colour;
 use crate::plot::error::PlotError;
+use crate::plot::indexed::indexed;
 use crate::plot::font::{FAMILY, Weight, printable};
 use crate::plot::mark::{Anchor, Mark, Rect};
 use base64::Engine;

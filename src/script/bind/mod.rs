@@ -13,6 +13,7 @@ pub(crate) mod train;
 
 use std::path::Path;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult};
 use serde_json::Value;
@@ -21,6 +22,8 @@ use super::context::Context;
 use super::convert::a_type;
 use super::docs::Docs;
 use super::fault::Fault;
+use crate::experiment::{RunSummary, find_runs};
+use crate::metrics::{Frame, Row, sparkline};
 use crate::model::TierSpec;
 use crate::train::Schedule;
 use meter::Meter;
@@ -50,14 +53,50 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
     report::register(engine, docs, context);
 }
 
-/// The folders of the runs below `experiments`, as paths from here.
+/// Where runs are looked for unless somebody says otherwise.
+const RUNS: &str = "experiments";
+
+/// The folders of the runs below `experiments`, as paths from here, the one that changed last first.
 pub(super) fn run_folders() -> Vec<String> {
-    Vec::new()
+    find_runs(Path::new(RUNS)).into_iter().map(|run| run.folder.display().to_string()).collect()
 }
 
-/// TODO: replaced when `experiment` can find runs.
-pub(super) fn runs_table(_root: &Path) -> Result<crate::metrics::Frame, Fault> {
-    Err(Fault::new("no runs"))
+/// The runs below `root` at a glance, the one that changed last at the end, next to the prompt.
+///
+/// # Errors
+/// When there are none.
+pub(super) fn runs_table(root: &Path) -> Result<Frame, Fault> {
+    /// Letters of a sparkline.
+    const CURVE: usize = 16;
+    let mut found = find_runs(root);
+    found.reverse();
+    if found.is_empty() {
+        return Err(Fault::new(format!("there are no runs in {}", root.display()))
+            .with_hint("train(model, corpus, #{ out: \"experiments/name\" }) makes one; `:runs FOLDER` looks elsewhere"));
+    }
+    let row = |run: &RunSummary| {
+        let total = run.total.map_or_else(String::new, |total| format!("/{total}"));
+        Row::new()
+            .with("run", run.folder.display().to_string())
+            .with("state", run.state.to_string())
+            .with("steps", format!("{}{total}", run.steps))
+            .with_some("val_bpb", run.val_bits_per_byte)
+            .with_some("best_bpb", run.best_bits_per_byte)
+            .with("minutes", run.wall_seconds / 60.0)
+            .with("changed", ago(run.when))
+            .with("curve", sparkline(&run.curve, CURVE))
+    };
+    Ok(Frame::from_rows(&found.iter().map(row).collect::<Vec<_>>())?)
+}
+
+/// `3 min ago`.
+fn ago(when: SystemTime) -> String {
+    match when.elapsed().map_or(0, |time| time.as_secs()) {
+        seconds if seconds < 90 => format!("{seconds} s ago"),
+        seconds if seconds < 90 * 60 => format!("{} min ago", seconds / 60),
+        seconds if seconds < 36 * 3600 => format!("{} h ago", seconds / 3600),
+        seconds => format!("{} days ago", seconds / 86_400),
+    }
 }
 
 /// The JSON form of a value of ours that has one: a schedule, a composition.

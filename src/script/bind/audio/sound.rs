@@ -259,6 +259,12 @@ impl Sound {
         Ok(player.play(&path, &context.interrupt, &mut progress)?)
     }
 
+    /// The description with its course below: how loud it is from beginning to end.
+    pub(crate) fn describe_with_wave(&self) -> String {
+        let wave = course(&self.samples);
+        if wave.is_empty() { self.describe() } else { format!("{}\n  {wave}", self.describe()) }
+    }
+
     pub(crate) fn describe(&self) -> String {
         let channels = match self.channels.len() {
             1 => String::new(),
@@ -267,6 +273,19 @@ impl Sound {
         let (seconds, rate, peak) = (self.seconds(), self.sample_rate, self.peak());
         format!("Sound {}: {seconds:.2} s at {rate} Hz{channels}, peak {peak:.3}", self.name)
     }
+}
+
+/// The peak of each piece of a sound as a block, full where the whole sound peaks: `▂▅█▆▃`.
+fn course(samples: &[f32]) -> String {
+    /// Letters of a line.
+    const WIDTH: usize = 64;
+    const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let peak = |part: &[f32]| part.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+    let highest = peak(samples);
+    let pieces = samples.chunks(samples.len().div_ceil(WIDTH).max(1));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to the number of blocks")]
+    let block = |part: &[f32]| BLOCKS[((peak(part) / highest.max(f32::MIN_POSITIVE) * 8.0).ceil() as usize).min(8)];
+    pieces.map(block).collect()
 }
 
 /// How many samples a time is, rounded; a time below 0 has none.

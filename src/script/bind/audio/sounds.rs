@@ -43,7 +43,7 @@ pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
         })
         .register_fn("tokens", |sound: &mut Sound| -> Outcome<Array> { Ok(tokens(sound, &TokenConfig::default())?) })
         .register_fn("to_string", |sound: &mut Sound| sound.describe())
-        .register_fn("to_debug", |sound: &mut Sound| sound.describe());
+        .register_fn("to_debug", |sound: &mut Sound| sound.describe_with_wave());
     register_methods::<Sound>(engine, context);
     register_sum::<Sound, Sound>(engine);
     register_sum::<Sound, TakeValue>(engine);

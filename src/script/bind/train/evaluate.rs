@@ -227,7 +227,7 @@ fn settings_of(sound: &TokenSound) -> [(&'static str, String); 4] {
 }
 
 /// The model beside the baselines of the same windows.
-fn table(found: &Evaluation) -> Result<Frame, Fault> {
+pub(crate) fn table(found: &Evaluation) -> Result<Frame, Fault> {
     let markov = found.baselines.markov.per_byte;
     let row = |who: &str, bits: f64| {
         Row::new().with("what", who).with("bits_per_byte", bits).with("below_markov", markov - bits)
