@@ -41,6 +41,12 @@ impl Field {
         split_bracket(self.doc).1.and_then(|bracket| Some(bracket.split_once(';')?.1.trim())).filter(|r| !r.is_empty())
     }
 
+    /// Unit and range in one phrase: `samples, 2 to 65536`.
+    #[must_use]
+    pub fn facts(&self) -> String {
+        [self.unit(), self.range()].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     /// The texts it may be, where it is one of a few.
     #[must_use]
     pub fn choices(&self) -> Vec<&'static str> {
@@ -213,9 +219,10 @@ fn wrong_type<T: Options>(key: &str, value: &Value, error: &serde_json::Error) -
     OptionError {
         key: key.to_owned(),
         message: format!("option `{key}` of {} cannot be {}: {error}", T::OWNER, as_script(value)),
-        hint: field.map(|field| match field.range() {
-            Some(range) => format!("`{key}`: {} ({range})", field.about().trim_end_matches('.')),
-            None => format!("`{key}`: {}", field.about()),
+        hint: field.map(|field| {
+            let facts = field.facts();
+            let facts = if facts.is_empty() { facts } else { format!(" [{facts}]") };
+            format!("`{key}`: {}{facts}", field.about())
         }),
     }
 }

@@ -27,6 +27,7 @@ mod script;
 mod script_fixture;
 mod script_frames;
 mod setup;
+mod studies;
 mod support;
 mod train_curriculum;
 mod train_going_on;

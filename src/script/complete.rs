@@ -1,7 +1,7 @@
 //! What a word at the cursor could become, and what the call around it still wants.
 
 use super::cursor::{Before, Open, arguments};
-use super::docs::{Doc, facts};
+use super::docs::Doc;
 use super::lexer::{Kind, keywords};
 use super::session::Session;
 use crate::options::Field;
@@ -190,7 +190,7 @@ impl Session {
             return None;
         }
         let field = fields.iter().find(|field| field.name == key)?;
-        let facts = facts(field);
+        let facts = field.facts();
         let facts = if facts.is_empty() { facts } else { format!(", {facts}") };
         Some(format!("  {} = {}{facts}", field.type_word(), field.default_text()))
     }

@@ -180,16 +180,11 @@ fn table(fields: &[Field]) -> String {
     let kind = longest(&Field::type_word);
     let value = longest(&Field::default_text).min(WIDEST_DEFAULT);
     fields.iter().fold(String::new(), |mut text, field| {
-        let (word, default, facts) = (field.type_word(), field.default_text(), facts(field));
+        let (word, default, facts) = (field.type_word(), field.default_text(), field.facts());
         let facts = if facts.is_empty() { facts } else { format!(" [{facts}]") };
         let _ = write!(text, "\n    {:name$}  {word:kind$}  {default:value$}  {}{facts}", field.name, field.about());
         text
     })
-}
-
-/// Unit and range in one phrase: `samples, 2 to 65536`.
-pub(super) fn facts(field: &Field) -> String {
-    [field.unit(), field.range()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn indent(text: &str) -> String {

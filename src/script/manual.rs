@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use rhai::Engine;
 
 use super::cursor::{Argument, arguments};
-use super::docs::{Doc, Docs, facts};
+use super::docs::{Doc, Docs};
 use crate::options::Field;
 
 /// What stands before the reference: the language in a few pages, with examples that run.
@@ -62,7 +62,7 @@ fn option(text: &mut String, field: &Field) {
         field.name,
         cell(field.type_word()),
         cell(field.default_text()),
-        cell(facts(field)),
+        cell(field.facts()),
         cell(field.about()),
     );
 }
@@ -85,7 +85,7 @@ fn define(text: &mut String, doc: &Doc) {
     if let Some(fields) = doc.options {
         comment.push(String::new());
         comment.extend(fields().iter().map(|field| {
-            let facts = facts(field);
+            let facts = field.facts();
             let facts = if facts.is_empty() { facts } else { format!(", {facts}") };
             format!("- `{}`: {} = `{}`{facts}. {}", field.name, field.type_word(), field.default_text(), field.about())
         }));
