@@ -26,19 +26,19 @@ impl Field {
     #[must_use]
     pub fn about(&self) -> String {
         let (about, _) = split_bracket(self.doc);
-        about.split_whitespace().collect::<Vec<_>>().join(" ")
+        on_one_line(about)
     }
 
     /// Its unit: `Hz`, `samples`; None for a bare number, text or flag.
     #[must_use]
-    pub fn unit(&self) -> Option<&'static str> {
-        split_bracket(self.doc).1.map(|bracket| bracket.split(';').next().unwrap_or("").trim()).filter(|u| !u.is_empty())
+    pub fn unit(&self) -> Option<String> {
+        split_bracket(self.doc).1.map(|bracket| on_one_line(bracket.split(';').next().unwrap_or(""))).filter(|u| !u.is_empty())
     }
 
     /// What it may be: `above 0`, `0 to below 1`, or the texts to choose from.
     #[must_use]
-    pub fn range(&self) -> Option<&'static str> {
-        split_bracket(self.doc).1.and_then(|bracket| Some(bracket.split_once(';')?.1.trim())).filter(|r| !r.is_empty())
+    pub fn range(&self) -> Option<String> {
+        split_bracket(self.doc).1.and_then(|bracket| Some(on_one_line(bracket.split_once(';')?.1))).filter(|r| !r.is_empty())
     }
 
     /// Unit and range in one phrase: `samples, 2 to 65536`.
@@ -49,9 +49,9 @@ impl Field {
 
     /// The texts it may be, where it is one of a few.
     #[must_use]
-    pub fn choices(&self) -> Vec<&'static str> {
-        let range = self.range().filter(|range| range.starts_with('"')).unwrap_or("");
-        range.split('"').skip(1).step_by(2).collect()
+    pub fn choices(&self) -> Vec<String> {
+        let range = self.range().filter(|range| range.starts_with('"')).unwrap_or_default();
+        range.split('"').skip(1).step_by(2).map(str::to_owned).collect()
     }
 
     /// Its type in a script author's words: `real`, `whole number or ()`.
@@ -65,6 +65,10 @@ impl Field {
     pub fn default_text(&self) -> String {
         as_script(&(self.default)())
     }
+}
+
+fn on_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A doc comment and the inside of the bracket that it ends in.
@@ -95,7 +99,7 @@ fn type_word(kind: &str) -> String {
         "PathBuf" => "path",
         "String" => "text",
         "Schedule" => "schedule",
-        "Callback" => "function",
+        "Callback" | "FnPtr" | "Fn" => "function",
         "Value" => "value",
         _ => "text", // a closed set: its range lists the names
     }
@@ -318,10 +322,10 @@ mod tests {
     fn a_field_tells_its_type_unit_and_range() {
         let field = |doc, kind| Field { name: "x", doc, kind, default: || Value::Null };
         let hop = field(" From one window\n to the next. [samples; 1 or more]\n", "Option<u32>");
-        assert_eq!((hop.about().as_str(), hop.unit(), hop.range()), ("From one window to the next.", Some("samples"), Some("1 or more")));
+        assert_eq!((hop.about().as_str(), hop.facts().as_str()), ("From one window to the next.", "samples, 1 or more"));
         assert_eq!(hop.type_word(), "whole number or ()");
         let init = field("Start. [; \"legs\", \"legt\"]", "Init");
-        assert_eq!((init.unit(), init.choices(), init.type_word().as_str()), (None, vec!["legs", "legt"], "text"));
+        assert_eq!((init.unit(), init.choices(), init.type_word().as_str()), (None, vec!["legs".to_owned(), "legt".to_owned()], "text"));
         let list = field("`[]` is an isotropic model", "Vec<i64>");
         assert_eq!((list.range(), list.type_word().as_str()), (None, "array of integers"), "no bracket of ours");
         assert_eq!(as_script(&serde_json::json!({ "kind": "warmup", "steps": null })), "#{ kind: \"warmup\", steps: () }");

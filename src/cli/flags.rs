@@ -29,8 +29,8 @@ pub(super) fn without<T: Options>(command: Command, name: &'static str) -> Comma
 fn flag(field: &'static Field, owner: &'static str, id: String, name: String) -> Arg {
     let default = (field.default)();
     let mut facts = Vec::new();
-    facts.extend(field.unit().map(str::to_owned));
-    facts.extend(field.range().map(str::to_owned));
+    facts.extend(field.unit());
+    facts.extend(field.range());
     facts.extend(match &default {
         Value::Null => None,
         Value::String(text) => Some(format!("default: {text}")),

@@ -1,6 +1,7 @@
 //! One forward pass: whether it will run backward, where its dropout masks come from, what it remembers.
 
 use super::ModelError;
+use crate::interrupt::Interrupt;
 use crate::seed::Seed;
 use crate::ssm::Tape;
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ pub struct Pass {
     masks: u64,
     kernels: Option<HashMap<(String, i64), Tensor>>,
     probes: Option<Vec<Probe>>,
+    interrupt: Option<Interrupt>,
 }
 
 impl Pass {
@@ -49,6 +51,18 @@ impl Pass {
     #[must_use]
     pub fn with_dropout(self, probability: Option<f64>) -> Self {
         Self { scheduled: probability, ..self }
+    }
+
+    /// The same pass, given up between two blocks when somebody insists on an end.
+    #[must_use]
+    pub fn heeding(self, interrupt: &Interrupt) -> Self {
+        Self { interrupt: Some(interrupt.clone()), ..self }
+    }
+
+    /// Whether to go on with the next block.
+    pub(crate) fn heed(&self) -> Result<(), ModelError> {
+        let insists = self.interrupt.as_ref().is_some_and(Interrupt::is_urgent);
+        if insists { Err(ModelError::Interrupted) } else { Ok(()) }
     }
 
     /// An evaluation that keeps what each layer with a state saw and said.

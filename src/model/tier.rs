@@ -39,6 +39,7 @@ impl Residual {
     }
 
     fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
+        pass.heed()?;
         let normed = self.norm.forward(x)?;
         let y = match &self.layer {
             Layer::S4(block) => block.forward(&normed, pass)?,

@@ -365,6 +365,10 @@ impl Session {
             self.scope.set_or_push("last_run", run);
             diagnostic.notes.push("the run so far is saved, and is in the variable `last_run`".to_owned());
         }
+        if diagnostic.cause == Cause::Interrupt && self.context.interrupt.is_urgent() {
+            let given_up = "asked twice, so what was under way is given up; a run on disk goes on from its last checkpoint";
+            diagnostic.notes.push(given_up.to_owned());
+        }
         diagnostic
     }
 

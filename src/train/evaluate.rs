@@ -141,7 +141,7 @@ pub(super) fn score_windows(
     let split = corpus.part(part);
     let mut total = RowScore::default();
     let mut clips = vec![RowScore::default(); split.clip_names().len()];
-    let mut pass = Pass::eval(); // one for all batches: it computes each kernel once
+    let mut pass = Pass::eval().heeding(interrupt); // one for all batches: it computes each kernel once
     for (done, indices) in windows.chunks(batch).enumerate() {
         if interrupt.is_set() {
             return Err(TrainError::Interrupted { during: "evaluation" });

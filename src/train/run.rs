@@ -82,9 +82,10 @@ pub fn train(
         None => session.begin(recorded),
     };
     outcome.and_then(|()| session.train()).inspect_err(|error| {
-        let status = run.read_status().unwrap_or_else(|| Status::new(State::Failed, 0));
+        let state = if interrupt.is_set() { State::Interrupted } else { State::Failed };
+        let status = run.read_status().unwrap_or_else(|| Status::new(state, 0));
         // The error itself is what the caller must hear of.
-        drop(run.write_status(&Status { state: State::Failed, reason: Some(error.to_string()), ..status }));
+        drop(run.write_status(&Status { state, reason: Some(error.to_string()), ..status }));
     })
 }
 

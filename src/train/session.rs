@@ -173,7 +173,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Trains until there is a reason to stop, then saves.
+    /// Trains until there is a reason to stop, then saves; whoever insists on an end gets it unsaved, and what the last
+    /// checkpoint holds stays.
     pub(super) fn train(mut self) -> Result<Outcome, TrainError> {
         self.observer.on_begin(self.run.path(), self.progress.step, self.total);
         (self.began, self.last_reading) = (Instant::now(), Instant::now());
@@ -184,6 +185,9 @@ impl<'a> Session<'a> {
                     Err(TrainError::Interrupted { .. }) => break Stop::Interrupted,
                     other => other?,
                 }
+            }
+            if self.interrupt.is_urgent() {
+                return Err(TrainError::Interrupted { during: "training" });
             }
             let finished = self.reason_to_stop();
             if step > 0 && self.saved != Some(step) && (finished.is_some() || self.checkpoint_is_due(step)) {
