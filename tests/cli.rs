@@ -204,3 +204,36 @@ fn a_reader_that_leaves_early_is_no_error() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+#[test]
+fn what_is_piped_into_the_prompt_runs_to_the_first_mistake_in_plain_lines() {
+    let folder = scratch("cli-piped");
+    let plain = contains("\u{1b}").not();
+    let input = "let a = [1,\n2];\na.len()\n:vars\n";
+    wasabi(&folder).write_stdin(input).assert().success().stdout(contains("2\n").and(contains("array")).and(contains("\u{1b}").not()));
+    let failed = wasabi(&folder).write_stdin("print(1);\nnett.x\nprint(2);\n").assert().code(1);
+    failed.stdout("1\n").stderr(contains("unknown variable `nett`").and(plain));
+}
+
+#[test]
+fn the_parameters_of_a_script_and_of_its_modules_are_listed() {
+    let folder = scratch("cli-params");
+    std::fs::write(folder.join("common.rhai"), "fn f() { param(\"depth\", 2) }").expect("a module");
+    let file = script(&folder, "import \"common\" as c;\nlet steps = param(\"steps\", 9); // updates\n");
+    let listed = contains("steps").and(contains("updates")).and(contains("depth"));
+    wasabi(&folder).args(["run", &file, "--params"]).assert().success().stdout(listed);
+    wasabi(&folder).args(["run", &file, "--params", "--set", "steps=1"]).assert().code(2);
+}
+
+#[test]
+fn definitions_for_editors_name_every_function() {
+    let folder = scratch("cli-defs");
+    wasabi(&folder).args(["defs", "--to", "defs"]).assert().success().stdout(contains("defs/wasabi.d.rhai"));
+    let own = std::fs::read_to_string(folder.join("defs/wasabi.d.rhai")).expect("definitions");
+    assert!(own.starts_with("module static;"));
+    for line in ["fn sashimi(options: Map) -> Model;", "fn get height(value: Frame) -> int;", "fn train(model: ?, corpus: ?) -> Run;"] {
+        assert!(own.contains(line), "{line}");
+    }
+    let page = wasabi(&folder).args(["defs", "--markdown"]).assert().success();
+    page.stdout(contains("# The language of wasabi").and(contains("### `train(")));
+}

@@ -94,3 +94,102 @@ fn ctrl_c_at_the_prompt_throws_the_line_away() {
     session.expect(PROMPT).expect("a fresh prompt");
     ask(&mut session, "3 * 3", r"\b9\b");
 }
+
+#[test]
+fn tab_completes_and_what_a_call_wants_stands_behind_the_cursor() {
+    let folder = scratch("repl-tab");
+    let mut session = prompt(&folder);
+    ask(&mut session, "let net = sashimi(#{ d_model: 8, n_layers: 1, pool: [4], d_state: 8 });", "\n");
+    session.send("net.para\t").expect("typing");
+    session.expect("net.parameters").expect("the property's name");
+    session.send_line("").expect("Enter");
+    session.expect(Regex(r"\b[0-9]{4,}\b")).expect("how many there are");
+    session.expect(PROMPT).expect("the prompt");
+    session.send("train(net, ").expect("typing");
+    session.expect("corpus").expect("the next argument");
+    let mut session = prompt(&folder);
+    session.send("isotropic(#{ d_st\t").expect("typing");
+    session.expect(Regex("integer = 64")).expect("the option's name was completed, and its default stands behind it");
+}
+
+#[test]
+fn a_pasted_block_runs_whole() {
+    let folder = scratch("repl-paste");
+    let mut session = prompt(&folder);
+    session.send("\u{1b}[200~fn triple(x) {\n    3 * x\n}\nlet nine = triple(3);\u{1b}[201~").expect("pasting");
+    session.send_line("").expect("Enter");
+    session.expect(PROMPT).expect("the prompt after the block");
+    ask(&mut session, "nine", r"\b9\b");
+}
+
+#[test]
+fn commands_show_save_load_and_measure() {
+    let folder = scratch("repl-commands");
+    let mut session = prompt(&folder);
+    ask(&mut session, "let width = 32; fn twice(x) { 2 * x }", "\n");
+    ask(&mut session, "twice(width)", r"\b64\b");
+    ask(&mut session, ":vars", r"width +integer +32");
+    ask(&mut session, ":save session.rhai", "lines; run it with");
+    ask(&mut session, ":tiem 1", "did you mean `:time`");
+    ask(&mut session, ":time 1 + 1", "took");
+    ask(&mut session, "twice?", "nothing is called|twice");
+    ask(&mut session, "?sashimi", "sashimi\\(");
+    ask(&mut session, ":set theme drak", "auto, paper or dark");
+    ask(&mut session, ":device", "CPU");
+    ask(&mut session, ":runs", "no runs|run +state");
+    session.send_line(":quit").expect("typing");
+    session.expect(Eof).expect(":quit leaves");
+    let saved = std::fs::read_to_string(folder.join("session.rhai")).expect("the saved session");
+    assert!(saved.contains("print(twice(width));"), "{saved}");
+    let mut session = prompt(&folder);
+    ask(&mut session, ":load session.rhai", r"\b64\b");
+    ask(&mut session, "twice(width) + 1", r"\b65\b");
+}
+
+#[test]
+fn an_interrupted_run_is_resumed_from_its_variable() {
+    let folder = scratch("repl-resume");
+    let mut session = prompt(&folder);
+    ask(&mut session, &format!("let music = {};", tones_corpus()), "\n");
+    let options = "steps: 100000, batch: 1, eval_windows: 1, out: \"run\"";
+    session.send_line(format!("let run = train({TINY}, music, #{{ {options} }});")).expect("typing");
+    session.expect(Regex("training.*bits/byte")).expect("a progress bar");
+    session.send(ControlCode::EndOfText).expect("Ctrl-C");
+    session.expect("last_run").expect("where the run so far is");
+    session.expect(PROMPT).expect("the prompt after an interrupt");
+    ask(&mut session, "let more = last_run.resume(#{ steps: last_run.steps + 2 }); more.steps - last_run.steps", r"\b2\b");
+    ask(&mut session, "more", "finished after");
+}
+
+#[test]
+fn an_endless_loop_ends_at_ctrl_c_and_variables_stay() {
+    let folder = scratch("repl-loop");
+    let mut session = prompt(&folder);
+    ask(&mut session, "let kept = 41;", "\n");
+    session.send_line("let n = 0; print(\"begun\"); loop { n += 1; }").expect("typing");
+    session.expect("begun\r\n").expect("the loop under way");
+    session.send(ControlCode::EndOfText).expect("Ctrl-C");
+    session.expect("stopped as asked").expect("what happened");
+    session.expect(PROMPT).expect("the prompt");
+    ask(&mut session, "kept + 1", r"\b42\b");
+}
+
+#[test]
+fn a_figure_is_drawn_in_characters_and_saved() {
+    let folder = scratch("repl-figure");
+    let mut session = prompt(&folder);
+    ask(&mut session, "curves([[\"squares\", [1, 2, 3], [1, 4, 9]]], \"n\", \"n squared\")", "reports/prompt/figure-001.png");
+    assert!(folder.join("reports/prompt/figure-001.png").is_file());
+    ask(&mut session, ":set graphics off", "\n");
+    ask(&mut session, "silence(1)", "1.00 s");
+}
+
+#[test]
+fn modules_stay_in_reach_from_one_line_to_the_next() {
+    let folder = scratch("repl-modules");
+    std::fs::write(folder.join("common.rhai"), "fn half(x) { x / 2 }").expect("a module");
+    let mut session = prompt(&folder);
+    ask(&mut session, "import \"common\" as c;", "\n");
+    ask(&mut session, "c::half(84)", r"\b42\b");
+    ask(&mut session, "c::half(86)", r"\b43\b");
+}
