@@ -276,7 +276,6 @@ fn a_hundred_figures_and_twenty_sounds_are_a_small_page_soon_made() {
     let begun = Instant::now();
     let size = html(&page).len();
     let seconds = begun.elapsed().as_secs_f64();
-    println!("{size} bytes in {seconds:.1} s");
     assert!(size < 15_000_000, "{size} bytes");
     assert!(seconds < 60.0, "{seconds} s"); // about 2 s; tests share their machine
 }
