@@ -314,6 +314,21 @@ fn code_in_the_markdown_stays_inside_its_fence() {
 }
 
 #[test]
+fn rows_of_sounds_stay_lists_of_their_own() {
+    let mut page = report("Rows");
+    page.text("- one").expect("text");
+    for name in ["a", "b"] {
+        page.sounds(vec![tone(name, 1)], None).expect("a sound");
+    }
+    let out = folder();
+    page.save(&out.path().join("r.md"), &NEVER()).expect("saved");
+    let twin = fs::read_to_string(out.path().join("r.md")).expect("Markdown");
+    let bullets: Vec<&str> =
+        twin.lines().filter_map(|line| line.split(' ').next().filter(|word| ["-", "*"].contains(word))).collect();
+    assert_eq!(bullets, ["-", "*", "-"], "{twin}");
+}
+
+#[test]
 fn a_new_report_takes_the_old_ones_files_away_and_no_other() {
     let out = folder();
     let (path, files) = (out.path().join("a.md"), out.path().join("a-files"));
