@@ -276,7 +276,6 @@ fn a_hundred_figures_and_twenty_sounds_are_a_small_page_soon_made() {
     let begun = Instant::now();
     let size = html(&page).len();
     let seconds = begun.elapsed().as_secs_f64();
-    println!("{size} bytes in {seconds:.1} s");
     assert!(size < 15_000_000, "{size} bytes");
     assert!(seconds < 60.0, "{seconds} s"); // about 2 s; tests share their machine
 }
@@ -312,6 +311,21 @@ fn code_in_the_markdown_stays_inside_its_fence() {
     page.save(&out.path().join("f.md"), &NEVER()).expect("saved");
     let twin = fs::read_to_string(out.path().join("f.md")).expect("Markdown");
     assert!(twin.contains(&format!("`````rhai\n{text}\n`````")), "{twin}");
+}
+
+#[test]
+fn rows_of_sounds_stay_lists_of_their_own() {
+    let mut page = report("Rows");
+    page.text("- one").expect("text");
+    for name in ["a", "b"] {
+        page.sounds(vec![tone(name, 1)], None).expect("a sound");
+    }
+    let out = folder();
+    page.save(&out.path().join("r.md"), &NEVER()).expect("saved");
+    let twin = fs::read_to_string(out.path().join("r.md")).expect("Markdown");
+    let bullets: Vec<&str> =
+        twin.lines().filter_map(|line| line.split(' ').next().filter(|word| ["-", "*"].contains(word))).collect();
+    assert_eq!(bullets, ["-", "*", "-"], "{twin}");
 }
 
 #[test]

@@ -138,11 +138,11 @@ fn joins(last: &Piece<'_>, next: &Piece<'_>) -> bool {
         attributes.iter().all(|(key, value)| *key != POINTS || value.split_whitespace().count() == 2)
     };
     let unfilled = a.iter().any(|(key, value)| *key == "fill" && value == "none");
-    let alike = |(one, other): (&(&str, Cow<'_, str>), &(&str, Cow<'_, str>))| match (one.0, other.0) {
+    let alike = a.iter().zip(b).all(|(one, other)| match (one.0, other.0) {
         (POINTS | "d", POINTS) => true,
         _ => one == other,
-    };
-    unfilled && (opaque(b) || dash(b)) && a.len() == b.len() && a.iter().zip(b).all(alike)
+    });
+    unfilled && (opaque(b) || dash(b)) && a.len() == b.len() && alike
 }
 
 fn join(last: &mut Piece<'_>, next: Piece<'_>) {

@@ -142,12 +142,15 @@ impl Writer<'_> {
     }
 
     fn sounds(&mut self, clips: &[Clip], name: Option<&str>, caption: Option<&str>) -> Result<(), ReportError> {
+        // A list right below another of the same bullets would be part of it.
+        let above = self.blocks.last().and_then(|block| block.lines().last()).unwrap_or_default();
+        let bullet = if above.trim_start().starts_with("- ") { '*' } else { '-' };
         let mut lines = Vec::new();
         for clip in clips {
             let file = format!("{}{}.wav", self.next(1), slug(clip.label()));
             let link = self.file(file, Content::Bytes(clip.wav()?));
             let label = if clip.label().is_empty() { "sound" } else { clip.label() };
-            lines.push(format!("- [{}]({link}) ({})", escaped(label), clip.facts()));
+            lines.push(format!("{bullet} [{}]({link}) ({})", escaped(label), clip.facts()));
         }
         self.block(lines.join("\n"));
         self.caption(name, caption);

@@ -6,7 +6,7 @@
 //! that are whole or absent), `plot` (figures), `audio` (sound as bytes).
 //!
 //! The HTML page asks for nothing outside itself, and says so to the browser: its content security policy refuses every
-//! address but `data:`. Figures follow the reader's light or dark setting within one SVG ([`adaptive`]).
+//! address but `data:`. Figures follow the reader's light or dark setting within one SVG.
 //!
 //! ```
 //! use wasabi::interrupt::Interrupt;

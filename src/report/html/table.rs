@@ -7,6 +7,8 @@ use maud::{Markup, html};
 
 /// A table of more rows is folded.
 const FOLDED_FROM: usize = 200;
+/// A table of at most so many rows is not divided between printed pages.
+const WHOLE_UP_TO: usize = 20;
 /// The most cells of a table that a page holds; of a longer one it shows the first rows, and says so.
 const MOST_CELLS: usize = 60_000;
 
@@ -23,7 +25,7 @@ pub(super) fn render(frame: &Frame, text: Option<&str>, name: Option<&str>) -> M
     };
     let size = format!("{height} rows, {} columns", frame.columns().len());
     html! {
-        figure.table {
+        figure.table.long[height > WHOLE_UP_TO] {
             (caption(name, text))
             @if height > FOLDED_FROM { details { summary { (size) } (table) } } @else { (table) }
             @if height == 0 { p.note { "no rows" } }

@@ -180,14 +180,23 @@ fn words(engine: &mut Engine, context: &Rc<Context>) {
             Ok(page.with(|report| Ok(report.text(markdown)?))?)
         })
         .register_fn("code", |page: ReportValue, text: &str| -> Outcome<ReportValue> {
-            Ok(page.with(|report| Ok(report.code(code(text, "")?)))?)
+            Ok(page.with(|report| {
+                report.code(code(text, "")?);
+                Ok(())
+            })?)
         })
         .register_fn("code", |page: ReportValue, text: &str, language: &str| -> Outcome<ReportValue> {
-            Ok(page.with(|report| Ok(report.code(code(text, language)?)))?)
+            Ok(page.with(|report| {
+                report.code(code(text, language)?);
+                Ok(())
+            })?)
         });
     let shared = Rc::clone(context);
     engine.register_fn("script", move |page: ReportValue| -> Outcome<ReportValue> {
-        Ok(page.with(|report| Ok(report.code(running(&shared)?)))?)
+        Ok(page.with(|report| {
+            report.code(running(&shared)?);
+            Ok(())
+        })?)
     });
 }
 
@@ -200,10 +209,16 @@ fn shown(engine: &mut Engine) {
             Ok(page.with(|report| Ok(report.table(frame_of(&table)?, Some(caption))?))?)
         })
         .register_fn("figure", |page: ReportValue, figure: Dynamic| -> Outcome<ReportValue> {
-            Ok(page.with(|report| Ok(report.figure(figure_of(figure)?, None)))?)
+            Ok(page.with(|report| {
+                report.figure(figure_of(figure)?, None);
+                Ok(())
+            })?)
         })
         .register_fn("figure", |page: ReportValue, figure: Dynamic, caption: &str| -> Outcome<ReportValue> {
-            Ok(page.with(|report| Ok(report.figure(figure_of(figure)?, Some(caption))))?)
+            Ok(page.with(|report| {
+                report.figure(figure_of(figure)?, Some(caption));
+                Ok(())
+            })?)
         })
         .register_fn("sound", |page: ReportValue, sound: Dynamic| -> Outcome<ReportValue> {
             Ok(page.with(|report| Ok(report.sounds(vec![clip(None, &sound)?], None)?))?)
