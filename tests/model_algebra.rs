@@ -13,7 +13,7 @@ use wasabi::options;
 use wasabi::script::actions::ModelValue;
 use wasabi::seed::Seed;
 
-use crate::script_fixture::Listener;
+use crate::script_fixture::{Listener, tiny_run};
 use crate::support::largest_difference;
 
 fn values(tensor: &Tensor) -> Vec<f64> {
@@ -119,8 +119,8 @@ mod an_lstm {
         };
         let mut rows: Vec<Vec<f64>> = (0..7).map(|t| values(&x.select(2, t))).collect();
         for layer in 0..2 {
-            let [w_ih, w_hh, b_ih, b_hh] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
-                .map(|name| weight(&format!("lstm.{name}_l{layer}")));
+            let [w_ih, w_hh, b_ih, b_hh] =
+                ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map(|name| weight(&format!("lstm.{name}_l{layer}")));
             rows = by_hand(&rows, &w_ih, &w_hh, &b_ih, &b_hh, 4);
         }
         let (w, b) = (weight("output_linear.weight"), weight("output_linear.bias"));
@@ -349,10 +349,8 @@ mod with_other_options {
     #[test]
     fn reaches_every_block_that_has_the_option_and_no_other() {
         let spec = with(&with_lstms(), json!({ "d_state": 32, "d_hidden": 7, "dropout": 0.5, "ff": 3 }));
-        let options: Vec<Value> = spec
-            .blocks()
-            .map(|place| serde_json::to_value(place.block().expect("a block")).expect("JSON"))
-            .collect();
+        let options: Vec<Value> =
+            spec.blocks().map(|place| serde_json::to_value(place.block().expect("a block")).expect("JSON")).collect();
         let hidden: Vec<&Value> =
             options.iter().filter_map(|block| block.get("lstm")).map(|lstm| &lstm["d_hidden"]).collect();
         assert_eq!(hidden, [7, 7, 7]);
@@ -802,10 +800,71 @@ fn every_block_has_the_kind_that_its_function_is_called() {
 }
 
 #[test]
-fn zz_look() {
+fn the_prompt_shows_a_model_as_a_folded_table_and_print_as_two_lines() {
     let mut session = Listener::default().session();
-    let show = |session: &mut wasabi::script::Session, text: &str| println!("> {text}\n{}\n", said(session, text));
-    for text in ["sashimi()", "sashimi(#{ n_layers: 2, unet: true, d_model: 16 })", "sashimi(#{ n_layers: 3 }).drop_layers([3, 4])", "model(tier([lstm(32), ff(2)]).pool(4, tier([lstm(), lstm(), lstm()])))", "model(tier([lstm(32), ff(2)]).pool(4, tier([lstm(), lstm(), lstm()]))).summary()", "tier(repeat(3, [s4(), ff(2)])).pool(4, tier([s4d()]))", "lstm(#{ layers: 2 })", "sashimi().diff(sashimi(#{ n_layers: 2, d_state: 128, mode: \"s4d\", unet: true, dropout: 0.1 }))", "sashimi().groups()", "[sashimi(), 3]", "sashimi().diff(sashimi())"] {
-        show(&mut session, text);
+    let text = "sashimi(#{ d_model: 8, n_layers: 3, pool: [4], d_state: 8, dt_min: 0.01 }).drop_layers([0])";
+    insta::assert_snapshot!(said(&mut session, text), @r"
+    Model: 11 766 parameters, d_model 8, not trained
+    index   block      shape       d_state  parameters  macs/sample  reach
+    ──────  ─────────  ──────────  ───────  ──────────  ───────────  ─────
+            embedding  8 × L             –        2048            0      1
+            down pool  → 16 × L/4        –         544          128      4
+    0, 2    ff × 2     16 × L/4          –        1074          256      4
+    1, 3    s4 × 2     16 × L/4          8         730          452   1824
+    4       ff         16 × L/4          –        1074          256      4
+            up pool    → 8 × L           –         576          128      4
+    5 … 9   s4 × 3     8 × L             8         250          776    373
+    6 … 10  ff × 3     8 × L             –         282          256      1
+            norm       8 × L             –          16            0      1
+            head       → 256 × L         –        2304         2048      1
+    7 072 multiply-adds a sample, looks back at most 3 805 samples (0.24 s)
+    ");
+    let listener = Listener::default();
+    listener.run("print.rhai", &format!("print({text});"), &[]).expect("two lines");
+    let lines = listener.lines();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("Model: ") && lines[0].ends_with(" parameters, d_model 8, not trained"), "{lines:?}");
+    assert_eq!(lines[1], "  tier of 6 blocks, pooled by 4 into tier of 5 blocks");
+}
+
+#[test]
+fn weights_that_do_not_fit_the_options_are_never_dropped_in_silence() {
+    let listener = Listener::default();
+    let run = tiny_run().display();
+    let script = format!(
+        "let net = load_model(\"{run}\");\n\
+         print(net.with(#{{ dropout: 0.5 }}).is_trained);\n\
+         print(net.with(#{{ d_state: net.options().tier.blocks[0].s4.d_state }}).is_trained);\n"
+    );
+    listener.run("kept.rhai", &script, &[]).expect("weights that fit");
+    assert_eq!((listener.lines(), listener.told()), (vec!["true".to_owned(); 2], Vec::new()));
+    let script = format!("print(load_model(\"{run}\").with(#{{ d_state: 16, dt_max: 0.2 }}));");
+    listener.run("dropped.rhai", &script, &[]).expect("a composition");
+    assert!(listener.lines()[2].ends_with("not trained"), "{:?}", listener.lines());
+    let told = listener.told();
+    assert!(told.len() == 1 && told[0].contains("`d_state`, `dt_max`"), "{told:?}");
+}
+
+#[test]
+fn help_lists_for_each_function_the_options_that_it_takes() {
+    let session = Listener::default().session();
+    let takes = |name: &str, option: &str| {
+        let doc = session.docs().named(name).find(|doc| doc.of.is_empty()).expect("a documented function");
+        doc.options.expect("options")().iter().any(|field| field.name == option)
+    };
+    for (name, option, is_taken) in [
+        ("s4", "rank", true),
+        ("s4", "mode", false),
+        ("s4", "discretization", false),
+        ("s4d", "discretization", true),
+        ("s4d", "mode", false),
+        ("s4d", "rank", false),
+        ("isotropic", "ff", true),
+        ("isotropic", "pool", false),
+        ("isotropic", "expand", false),
+        ("sashimi", "mode", true),
+        ("lstm", "d_hidden", true),
+    ] {
+        assert_eq!(takes(name, option), is_taken, "{option} of {name}");
     }
 }

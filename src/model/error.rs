@@ -107,7 +107,9 @@ impl ModelError {
             Self::NotCausal(_) => {
                 Some("train with bidirectional: false to generate or to verify the recurrence".into())
             }
-            Self::Unpaired { up: 0, .. } => Some("blocks before a pool are for U-Nets: model(…, #{ unet: true })".into()),
+            Self::Unpaired { up: 0, .. } => {
+                Some("blocks before a pool are for U-Nets: model(…, #{ unet: true })".into())
+            }
             Self::Unpaired { .. } => Some("give a pooled tier both sides: tier([before, …], [after, …])".into()),
             Self::BrokenPair { partners, .. } => {
                 Some(format!("drop their partners too: {}", super::revise::list(partners)))

@@ -51,7 +51,11 @@ impl<'a> Changes<'a> {
     }
 
     /// `config` with those changes that are among `names`.
-    fn apply<T: Options>(&mut self, config: &T, names: impl IntoIterator<Item = &'static str>) -> Result<T, OptionError> {
+    fn apply<T: Options>(
+        &mut self,
+        config: &T,
+        names: impl IntoIterator<Item = &'static str>,
+    ) -> Result<T, OptionError> {
         let mut settings = settings_of(config);
         for name in names {
             if let Some(value) = self.take(name) {
@@ -348,8 +352,7 @@ impl Model {
             old.iter().filter(|place| !is_kept(place)).map(|place| format!("model.{}.", place.name)).collect();
         let kept = old.iter().map(|place| format!("model.{}.", place.name)).filter(|name| !gone.contains(name));
         let new = spec.places();
-        let moves: Vec<(String, String)> =
-            kept.zip(new.iter().map(|place| format!("model.{}.", place.name))).collect();
+        let moves: Vec<(String, String)> = kept.zip(new.iter().map(|place| format!("model.{}.", place.name))).collect();
         let weights = self.state_dict().into_iter().filter(|(name, _)| !gone.iter().any(|gone| name.starts_with(gone)));
         let moved = weights.map(|(name, tensor)| {
             let found = moves.iter().find_map(|(from, to)| Some(format!("{to}{}", name.strip_prefix(from.as_str())?)));
@@ -408,7 +411,11 @@ fn per_stage(name: &str, value: &Value, stages: usize) -> Result<Vec<i64>, Optio
         single => vec![integer(name, single)?; stages],
     };
     if numbers.len() != stages {
-        let pools = if stages == 1 { "1 number: there is 1 pool".to_owned() } else { format!("{stages} numbers, one for each pool") };
+        let pools = if stages == 1 {
+            "1 number: there is 1 pool".to_owned()
+        } else {
+            format!("{stages} numbers, one for each pool")
+        };
         return Err(OptionError::value(name, value, &pools));
     }
     numbers.iter().try_for_each(|number| at_least(name, *number, 1))?;

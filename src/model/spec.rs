@@ -395,7 +395,8 @@ impl SashimiConfig {
     pub fn of(spec: &ModelSpec) -> Option<Self> {
         let own = [&spec.tier.blocks, &spec.tier.down].into_iter().flatten();
         let s4 = own.clone().find_map(|block| if let BlockSpec::S4(config) = block { Some(config) } else { None })?;
-        let ff = own.clone().find_map(|block| if let BlockSpec::Ff(config) = block { Some(config.expand) } else { None });
+        let ff =
+            own.clone().find_map(|block| if let BlockSpec::Ff(config) = block { Some(config.expand) } else { None });
         let layers = spec.tier.blocks.iter().filter(|block| matches!(block, BlockSpec::S4(_))).count();
         let S4Config { mode, d_state, n_ssm, init, rank, dt_min, dt_max, dt_transform, .. } = *s4;
         let S4Config { discretization, bidirectional, dropout, tie_dropout, .. } = *s4;
