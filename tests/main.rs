@@ -12,6 +12,7 @@ mod golden_model;
 mod golden_ssm;
 mod metrics;
 mod model_algebra;
+mod model_lstm;
 mod plot;
 mod repl;
 mod rooms;

@@ -19,10 +19,13 @@ mod params;
 mod pass;
 mod revise;
 mod s4_block;
+mod s4_config;
+mod sashimi;
 mod spec;
 mod state_dict;
 mod stepper;
 mod summary;
+mod thin;
 mod tier;
 pub mod verify;
 
@@ -34,8 +37,10 @@ pub use norm::NormKind;
 pub use params::{Group, Param, Params};
 pub use pass::Pass;
 pub use revise::changeable_fields;
-pub use s4_block::{Mode, S4Block, S4Config};
-pub use spec::{BlockSpec, ModelConfig, ModelSpec, PoolSpec, Preset, SashimiConfig, TierSpec};
+pub use s4_block::S4Block;
+pub use s4_config::{Mode, S4Config};
+pub use sashimi::SashimiConfig;
+pub use spec::{BlockSpec, ModelConfig, ModelSpec, PoolSpec, Preset, TierSpec};
 pub use stepper::{BackboneStepper, Stepper};
 pub use summary::{Line, Summary};
 
