@@ -210,7 +210,11 @@ fn what_is_piped_into_the_prompt_runs_to_the_first_mistake_in_plain_lines() {
     let folder = scratch("cli-piped");
     let plain = contains("\u{1b}").not();
     let input = "let a = [1,\n2];\na.len()\n:vars\n";
-    wasabi(&folder).write_stdin(input).assert().success().stdout(contains("2\n").and(contains("array")).and(contains("\u{1b}").not()));
+    wasabi(&folder)
+        .write_stdin(input)
+        .assert()
+        .success()
+        .stdout(contains("2\n").and(contains("array")).and(contains("\u{1b}").not()));
     let failed = wasabi(&folder).write_stdin("print(1);\nnett.x\nprint(2);\n").assert().code(1);
     failed.stdout("1\n").stderr(contains("unknown variable `nett`").and(plain));
 }
@@ -231,7 +235,11 @@ fn definitions_for_editors_name_every_function() {
     wasabi(&folder).args(["defs", "--to", "defs"]).assert().success().stdout(contains("defs/wasabi.d.rhai"));
     let own = std::fs::read_to_string(folder.join("defs/wasabi.d.rhai")).expect("definitions");
     assert!(own.starts_with("module static;"));
-    for line in ["fn sashimi(options: Map) -> Model;", "fn get height(value: Frame) -> int;", "fn train(model: ?, corpus: ?) -> Run;"] {
+    for line in [
+        "fn sashimi(options: Map) -> Model;",
+        "fn get height(value: Frame) -> int;",
+        "fn train(model: ?, corpus: ?) -> Run;",
+    ] {
         assert!(own.contains(line), "{line}");
     }
     let page = wasabi(&folder).args(["defs", "--markdown"]).assert().success();

@@ -6,7 +6,8 @@ use crate::script_fixture::{Listener, tiny_run};
 
 fn session() -> Session {
     let mut session = Listener::default().session();
-    let typed = "let net = sashimi(#{ d_model: 8, n_layers: 1, d_state: 8 }); let words = \"a\"; fn twice(x, times) { x }";
+    let typed =
+        "let net = sashimi(#{ d_model: 8, n_layers: 1, d_state: 8 }); let words = \"a\"; fn twice(x, times) { x }";
     session.evaluate(typed).expect("three definitions");
     session
 }

@@ -17,6 +17,7 @@ mod metrics;
 mod metrics_query;
 mod model_algebra;
 mod model_eigenvalues;
+mod model_lstm;
 mod plot;
 mod plot_kinds;
 mod repl;

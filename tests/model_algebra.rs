@@ -1,4 +1,4 @@
-//! Compositions that are changed, thinned, summed up and written down; and LSTM blocks, which can stand in any of them.
+//! Compositions that are changed, thinned, summed up and written down.
 
 use proptest::prelude::*;
 use rand::Rng;
@@ -6,25 +6,23 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor};
 use wasabi::interrupt::Interrupt;
-use wasabi::model::{
-    BlockSpec, Group, LstmBlock, LstmConfig, Model, ModelError, ModelSpec, Pass, SashimiConfig, Summary, verify,
-};
+use wasabi::model::{BlockSpec, Model, ModelError, ModelSpec, Pass, SashimiConfig, Summary, verify};
 use wasabi::options;
 use wasabi::script::actions::ModelValue;
 use wasabi::seed::Seed;
 
-use crate::script_fixture::Listener;
+use crate::script_fixture::{Listener, tiny_run};
 use crate::support::largest_difference;
 
-fn values(tensor: &Tensor) -> Vec<f64> {
+pub(crate) fn values(tensor: &Tensor) -> Vec<f64> {
     Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).contiguous().view([-1])).expect("real numbers")
 }
 
-fn map(value: Value) -> Map<String, Value> {
+pub(crate) fn map(value: Value) -> Map<String, Value> {
     value.as_object().expect("a map").clone()
 }
 
-fn composition(value: Value) -> ModelSpec {
+pub(crate) fn composition(value: Value) -> ModelSpec {
     serde_json::from_value(value).expect("a composition")
 }
 
@@ -38,28 +36,22 @@ fn small(value: Value) -> ModelSpec {
     sashimi(Value::Object(all))
 }
 
-fn double(spec: &ModelSpec) -> Model {
+pub(crate) fn double(spec: &ModelSpec) -> Model {
     Model::new(spec, 32, Seed(3), Device::Cpu, Kind::Double).expect("a model")
 }
 
-fn tokens(batch: i64, seq_len: i64) -> Tensor {
+pub(crate) fn tokens(batch: i64, seq_len: i64) -> Tensor {
     let mut rng = Seed(5).stream("tokens", 0);
     let drawn: Vec<i64> = (0..batch * seq_len).map(|_| rng.random_range(0..32)).collect();
     Tensor::from_slice(&drawn).reshape([batch, seq_len])
 }
 
-fn logits(model: &Model, inputs: &Tensor) -> Tensor {
+pub(crate) fn logits(model: &Model, inputs: &Tensor) -> Tensor {
     model.forward(inputs, &mut Pass::eval()).expect("logits")
 }
 
-fn noise(shape: &[i64], name: &str) -> Tensor {
-    let mut rng = Seed(1).stream(name, 0);
-    let drawn: Vec<f64> = (0..shape.iter().product::<i64>()).map(|_| rng.random_range(-1.0..1.0)).collect();
-    Tensor::from_slice(&drawn).reshape(shape)
-}
-
 /// LSTMs inside pools, beside S4, deep, narrow and wide.
-fn with_lstms() -> ModelSpec {
+pub(crate) fn with_lstms() -> ModelSpec {
     composition(json!({
         "d_model": 6,
         "tier": {
@@ -70,250 +62,6 @@ fn with_lstms() -> ModelSpec {
             }}
         }
     }))
-}
-
-mod an_lstm {
-    use super::*;
-
-    fn build(config: &LstmConfig, channels: i64) -> (LstmBlock, wasabi::model::Params) {
-        LstmBlock::build(config, channels, Seed(2), Device::Cpu, Kind::Double).expect("a block")
-    }
-
-    fn sigmoid(x: f64) -> f64 {
-        1.0 / (1.0 + (-x).exp())
-    }
-
-    /// The equations of torch.nn.LSTM, number by number: `x[t][input]` → `h[t][unit]`.
-    fn by_hand(x: &[Vec<f64>], w_ih: &[f64], w_hh: &[f64], b_ih: &[f64], b_hh: &[f64], units: usize) -> Vec<Vec<f64>> {
-        let (mut h, mut c) = (vec![0.0; units], vec![0.0; units]);
-        let mut out = Vec::new();
-        for x in x {
-            let gate = |row: usize| {
-                let from_x: f64 = x.iter().enumerate().map(|(k, x)| w_ih[row * x_len(w_ih, units) + k] * x).sum();
-                let from_h: f64 = h.iter().enumerate().map(|(k, h)| w_hh[row * units + k] * h).sum();
-                from_x + b_ih[row] + from_h + b_hh[row]
-            };
-            let gates: Vec<f64> = (0..4 * units).map(gate).collect();
-            for k in 0..units {
-                let (input, forget) = (sigmoid(gates[k]), sigmoid(gates[units + k]));
-                let (cell, output) = (gates[2 * units + k].tanh(), sigmoid(gates[3 * units + k]));
-                c[k] = forget * c[k] + input * cell;
-                h[k] = output * c[k].tanh();
-            }
-            out.push(h.clone());
-        }
-        out
-    }
-
-    fn x_len(w_ih: &[f64], units: usize) -> usize {
-        w_ih.len() / (4 * units)
-    }
-
-    #[test]
-    fn follows_torchs_equations_layer_after_layer_and_maps_back_to_the_channels() {
-        let config = LstmConfig { d_hidden: Some(4), layers: 2, ..LstmConfig::default() };
-        let (block, params) = build(&config, 3);
-        let x = noise(&[1, 3, 7], "x");
-        let weight = |name: &str| {
-            values(&params.list.iter().find(|param| param.name == name).unwrap_or_else(|| panic!("no {name}")).tensor)
-        };
-        let mut rows: Vec<Vec<f64>> = (0..7).map(|t| values(&x.select(2, t))).collect();
-        for layer in 0..2 {
-            let [w_ih, w_hh, b_ih, b_hh] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
-                .map(|name| weight(&format!("lstm.{name}_l{layer}")));
-            rows = by_hand(&rows, &w_ih, &w_hh, &b_ih, &b_hh, 4);
-        }
-        let (w, b) = (weight("output_linear.weight"), weight("output_linear.bias"));
-        let found = block.forward(&x, &mut Pass::eval()).expect("an output");
-        for (t, h) in rows.iter().enumerate() {
-            let expected: Vec<f64> =
-                (0..3).map(|o| b[o] + h.iter().enumerate().map(|(k, h)| w[o * 4 + k] * h).sum::<f64>()).collect();
-            let found = values(&found.select(2, i64::try_from(t).expect("small")));
-            assert!(largest_difference(&expected, &found) < 1e-13, "sample {t}: {expected:?}, {found:?}");
-        }
-    }
-
-    #[test]
-    fn of_one_unit_gives_the_numbers_of_a_pocket_calculator() {
-        let (block, params) = build(&LstmConfig::default(), 1);
-        let _no_grad = tch::no_grad_guard();
-        for (name, numbers) in [
-            ("lstm.weight_ih_l0", [1.0, 0.5, 2.0, -1.0]),
-            ("lstm.weight_hh_l0", [0.0, 1.0, -1.0, 0.5]),
-            ("lstm.bias_ih_l0", [0.0, 1.0, 0.0, 0.0]),
-            ("lstm.bias_hh_l0", [0.5, 0.0, 0.0, 0.25]),
-        ] {
-            let param = params.list.iter().find(|param| param.name == name).expect("a weight");
-            param.tensor.shallow_clone().copy_(&Tensor::from_slice(&numbers).reshape(param.tensor.size()));
-        }
-        let x = Tensor::from_slice(&[1.0, -0.5]).reshape([1, 1, 2]);
-        // t = 0: i = σ(1.5) = 0.817574, g = tanh 2 = 0.964028, o = σ(−0.75) = 0.320821,
-        //        c = i·g = 0.788164, h = o·tanh c = 0.210898
-        // t = 1: i = σ(−0.5 + 0.5) = 0.5, f = σ(−0.25 + h + 1) = 0.723301, g = tanh(−1 − h) = −0.836949,
-        //        o = σ(0.5 + h/2 + 0.25) = 0.701709, c = f·0.788164 − 0.5·0.836949 = 0.151606, h = o·tanh c = 0.105576
-        let expected = [0.210_897_619_684_682_7, 0.105_575_770_139_773_4];
-        for found in [block.forward(&x, &mut Pass::eval()), block.steps(&x)] {
-            assert!(largest_difference(&expected, &values(&found.expect("an output"))) < 1e-14);
-        }
-    }
-
-    #[test]
-    fn stepped_says_what_it_says_as_a_sequence() {
-        for (units, layers) in [(None, 1), (Some(3), 1), (Some(9), 3), (None, 2)] {
-            let config = LstmConfig { d_hidden: units, layers, ..LstmConfig::default() };
-            let (block, _) = build(&config, 5);
-            let x = noise(&[2, 5, 40], "x");
-            let sequence = block.forward(&x, &mut Pass::eval()).expect("a sequence");
-            let steps = block.steps(&x).expect("steps");
-            assert_eq!(sequence.size(), [2, 5, 40]);
-            assert!(largest_difference(&values(&sequence), &values(&steps)) < 1e-12, "{units:?}, {layers} layers");
-        }
-    }
-
-    #[test]
-    fn starts_as_torchs_does_under_torchs_names() {
-        let config = LstmConfig { d_hidden: Some(25), layers: 2, ..LstmConfig::default() };
-        let (_, params) = build(&config, 7);
-        let found: Vec<(&str, Vec<i64>, Group)> =
-            params.list.iter().map(|param| (&*param.name, param.tensor.size(), param.group)).collect();
-        let expected = [
-            ("lstm.weight_ih_l0", vec![100, 7], Group::Dense),
-            ("lstm.weight_hh_l0", vec![100, 25], Group::Dense),
-            ("lstm.bias_ih_l0", vec![100], Group::NoDecay),
-            ("lstm.bias_hh_l0", vec![100], Group::NoDecay),
-            ("lstm.weight_ih_l1", vec![100, 25], Group::Dense),
-            ("lstm.weight_hh_l1", vec![100, 25], Group::Dense),
-            ("lstm.bias_ih_l1", vec![100], Group::NoDecay),
-            ("lstm.bias_hh_l1", vec![100], Group::NoDecay),
-            ("output_linear.weight", vec![7, 25], Group::Dense),
-            ("output_linear.bias", vec![7], Group::NoDecay),
-        ];
-        assert_eq!(found, expected);
-        for param in &params.list {
-            let largest = values(&param.tensor).iter().fold(0.0_f64, |most, value| most.max(value.abs()));
-            assert!(largest <= 0.2, "{}: 1/√25 bounds both maps, {largest}", param.name);
-            // 0.1 is half the bound: 7 draws or more are below it once in 128 times, and the seed is fixed.
-            assert!(largest > 0.1, "{}: uniform draws come near the bound, {largest}", param.name);
-        }
-    }
-
-    #[test]
-    fn drops_what_its_seed_says_and_nothing_in_evaluation() {
-        let config = LstmConfig { dropout: 0.5, layers: 2, ..LstmConfig::default() };
-        let (block, _) = build(&config, 4);
-        let x = noise(&[1, 4, 16], "x");
-        let run = |mut pass: Pass| values(&block.forward(&x, &mut pass).expect("an output"));
-        let train = |seed, counter| run(Pass::train(Seed(seed), counter));
-        assert_eq!(train(1, 7), train(1, 7));
-        assert_ne!(train(1, 7), train(1, 8));
-        assert!(train(1, 7).iter().filter(|value| **value == 0.0).count() > 10, "half of the last layer is dropped");
-        assert!(run(Pass::eval()).iter().all(|value| *value != 0.0));
-        let tied = LstmConfig { tie_dropout: true, layers: 1, ..config };
-        let (block, _) = build(&tied, 4);
-        let y = block.forward(&x, &mut Pass::train(Seed(1), 0)).expect("an output");
-        for channel in 0..4 {
-            let dropped = values(&y.select(1, channel)).iter().filter(|value| **value == 0.0).count();
-            assert!(dropped == 0 || dropped == 16, "channel {channel}: {dropped} of 16");
-        }
-    }
-
-    #[test]
-    fn in_any_tier_equals_its_recurrence_and_is_causal() {
-        let model = double(&with_lstms());
-        let rows = verify::verify(&model, &tokens(2, 24)).expect("a comparison");
-        let layers: Vec<&str> = rows.iter().map(|row| row.layer.as_str()).collect();
-        assert_eq!(layers, ["c_layers.0", "u_layers.0.1", "u_layers.1.1", "u_layers.1.3", "logits"]);
-        for row in &rows {
-            assert!(row.largest_output > 0.0, "{} is silent", row.layer);
-            assert!(row.double < 1e-11 * row.largest_output.max(1.0), "{} differs by {:e}", row.layer, row.double);
-            assert!(row.single < 1e-3 * row.largest_output.max(1.0), "{} differs by {:e}", row.layer, row.single);
-        }
-        let whole = tokens(1, 24);
-        for at in [1, 8, 23] {
-            let changed = whole.copy();
-            let _ = changed.select(1, at).fill_tensor_(&(31 - whole.select(1, at).squeeze()));
-            let (before, after) = (logits(&model, &whole), logits(&model, &changed));
-            let past = |logits: &Tensor| values(&logits.narrow(1, 0, at));
-            assert!(largest_difference(&past(&before), &past(&after)) < 1e-11, "token {at} changed its past");
-            assert_ne!(values(&before.narrow(1, at, 1)), values(&after.narrow(1, at, 1)), "token {at} changed nothing");
-        }
-    }
-
-    #[test]
-    fn trains_every_weight_within_two_steps() {
-        let model = Model::new(&with_lstms(), 32, Seed(3), Device::Cpu, Kind::Float).expect("a model");
-        let before = model.state_dict().iter().map(|(name, w)| (name.clone(), values(w))).collect::<Vec<_>>();
-        let inputs = tokens(2, 24);
-        let mut losses = Vec::new();
-        for step in 0..3 {
-            let mut pass = Pass::train(Seed(0), step);
-            let targets = inputs.roll([-1], [1]).flatten(0, 1);
-            let all = model.forward(&inputs, &mut pass).expect("logits").flatten(0, 1);
-            let loss = all.cross_entropy_loss::<Tensor>(&targets, None, tch::Reduction::Mean, -100, 0.0);
-            losses.push(loss.double_value(&[]));
-            pass.backward(&loss).expect("gradients");
-            let _no_grad = tch::no_grad_guard();
-            for param in &model.params().list {
-                let mut gradient = param.tensor.grad();
-                let _ = param.tensor.shallow_clone().subtract_(&(&gradient * 0.1));
-                let _ = gradient.zero_();
-            }
-        }
-        assert!(losses[2] < losses[0], "{losses:?}");
-        for ((name, old), (_, new)) in before.iter().zip(model.state_dict()) {
-            assert_ne!(old, &values(&new), "{name} has not moved");
-        }
-    }
-
-    #[test]
-    fn gradient_equals_finite_differences() {
-        let (block, params) = build(&LstmConfig { d_hidden: Some(3), ..LstmConfig::default() }, 2);
-        let (x, weights) = (noise(&[1, 2, 6], "x"), noise(&[1, 2, 6], "g"));
-        let loss = || (block.forward(&x, &mut Pass::eval()).expect("an output") * &weights).sum(Kind::Double);
-        Pass::train(Seed(0), 0).backward(&loss()).expect("gradients");
-        for param in &params.list {
-            let gradient = values(&param.tensor.grad());
-            let flat = param.tensor.detach().view([-1]);
-            for (at, found) in gradient.iter().enumerate() {
-                let at = i64::try_from(at).expect("small");
-                let moved = |by: f64| {
-                    let _no_grad = tch::no_grad_guard();
-                    let _ = flat.get(at).g_add_scalar_(by);
-                    let value = loss().double_value(&[]);
-                    let _ = flat.get(at).g_add_scalar_(-by);
-                    value
-                };
-                let expected = (moved(1e-6) - moved(-1e-6)) / 2e-6;
-                assert!((found - expected).abs() < 1e-8, "{} {at}: {found}, {expected}", param.name);
-            }
-        }
-    }
-
-    #[test]
-    fn with_an_unknown_key_is_refused_and_its_composition_survives_json() {
-        let spec = with_lstms();
-        let json = serde_json::to_value(&spec).expect("JSON");
-        assert_eq!(serde_json::from_value::<ModelSpec>(json.clone()).expect("the same"), spec);
-        assert_eq!(json["tier"]["blocks"][0], json!({"lstm": LstmConfig::default()}));
-        let stranger = json!({"d_model": 4, "tier": {"blocks": [{"lstm": {"hidden": 3}}]}});
-        assert!(serde_json::from_value::<ModelSpec>(stranger).is_err());
-    }
-
-    #[test]
-    fn too_large_for_any_machine_is_refused_by_name() {
-        for (options, key) in [
-            (json!({"d_hidden": 0}), "d_hidden"),
-            (json!({"d_hidden": 70_000}), "d_hidden"),
-            (json!({"layers": 0}), "layers"),
-            (json!({"layers": 65}), "layers"),
-            (json!({"dropout": 1.0}), "dropout"),
-        ] {
-            assert_eq!(options::parse::<LstmConfig>(&map(options)).expect_err("out of range").key, key);
-        }
-        let wide = json!({"d_model": 8, "tier": {"blocks": [{"lstm": {"d_hidden": 40_000}}]}});
-        let error = composition(wide).validate().expect_err("6.4e9 weights").to_string();
-        assert!(error.contains("`d_hidden` is 40000"), "{error}");
-    }
 }
 
 mod with_other_options {
@@ -349,10 +97,8 @@ mod with_other_options {
     #[test]
     fn reaches_every_block_that_has_the_option_and_no_other() {
         let spec = with(&with_lstms(), json!({ "d_state": 32, "d_hidden": 7, "dropout": 0.5, "ff": 3 }));
-        let options: Vec<Value> = spec
-            .blocks()
-            .map(|place| serde_json::to_value(place.block().expect("a block")).expect("JSON"))
-            .collect();
+        let options: Vec<Value> =
+            spec.blocks().map(|place| serde_json::to_value(place.block().expect("a block")).expect("JSON")).collect();
         let hidden: Vec<&Value> =
             options.iter().filter_map(|block| block.get("lstm")).map(|lstm| &lstm["d_hidden"]).collect();
         assert_eq!(hidden, [7, 7, 7]);
@@ -802,10 +548,71 @@ fn every_block_has_the_kind_that_its_function_is_called() {
 }
 
 #[test]
-fn zz_look() {
+fn the_prompt_shows_a_model_as_a_folded_table_and_print_as_two_lines() {
     let mut session = Listener::default().session();
-    let show = |session: &mut wasabi::script::Session, text: &str| println!("> {text}\n{}\n", said(session, text));
-    for text in ["sashimi()", "sashimi(#{ n_layers: 2, unet: true, d_model: 16 })", "sashimi(#{ n_layers: 3 }).drop_layers([3, 4])", "model(tier([lstm(32), ff(2)]).pool(4, tier([lstm(), lstm(), lstm()])))", "model(tier([lstm(32), ff(2)]).pool(4, tier([lstm(), lstm(), lstm()]))).summary()", "tier(repeat(3, [s4(), ff(2)])).pool(4, tier([s4d()]))", "lstm(#{ layers: 2 })", "sashimi().diff(sashimi(#{ n_layers: 2, d_state: 128, mode: \"s4d\", unet: true, dropout: 0.1 }))", "sashimi().groups()", "[sashimi(), 3]", "sashimi().diff(sashimi())"] {
-        show(&mut session, text);
+    let text = "sashimi(#{ d_model: 8, n_layers: 3, pool: [4], d_state: 8, dt_min: 0.01 }).drop_layers([0])";
+    insta::assert_snapshot!(said(&mut session, text), @r"
+    Model: 11 766 parameters, d_model 8, not trained
+    index   block      shape       d_state  parameters  macs/sample  reach
+    ──────  ─────────  ──────────  ───────  ──────────  ───────────  ─────
+            embedding  8 × L             –        2048            0      1
+            down pool  → 16 × L/4        –         544          128      4
+    0, 2    ff × 2     16 × L/4          –        1074          256      4
+    1, 3    s4 × 2     16 × L/4          8         730          452   1824
+    4       ff         16 × L/4          –        1074          256      4
+            up pool    → 8 × L           –         576          128      4
+    5 … 9   s4 × 3     8 × L             8         250          776    373
+    6 … 10  ff × 3     8 × L             –         282          256      1
+            norm       8 × L             –          16            0      1
+            head       → 256 × L         –        2304         2048      1
+    7 072 multiply-adds a sample, looks back at most 3 805 samples (0.24 s)
+    ");
+    let listener = Listener::default();
+    listener.run("print.rhai", &format!("print({text});"), &[]).expect("two lines");
+    let lines = listener.lines();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("Model: ") && lines[0].ends_with(" parameters, d_model 8, not trained"), "{lines:?}");
+    assert_eq!(lines[1], "  tier of 6 blocks, pooled by 4 into tier of 5 blocks");
+}
+
+#[test]
+fn weights_that_do_not_fit_the_options_are_never_dropped_in_silence() {
+    let listener = Listener::default();
+    let run = tiny_run().display();
+    let script = format!(
+        "let net = load_model(\"{run}\");\n\
+         print(net.with(#{{ dropout: 0.5 }}).is_trained);\n\
+         print(net.with(#{{ d_state: net.options().tier.blocks[0].s4.d_state }}).is_trained);\n"
+    );
+    listener.run("kept.rhai", &script, &[]).expect("weights that fit");
+    assert_eq!((listener.lines(), listener.told()), (vec!["true".to_owned(); 2], Vec::new()));
+    let script = format!("print(load_model(\"{run}\").with(#{{ d_state: 16, dt_max: 0.2 }}));");
+    listener.run("dropped.rhai", &script, &[]).expect("a composition");
+    assert!(listener.lines()[2].ends_with("not trained"), "{:?}", listener.lines());
+    let told = listener.told();
+    assert!(told.len() == 1 && told[0].contains("`d_state`, `dt_max`"), "{told:?}");
+}
+
+#[test]
+fn help_lists_for_each_function_the_options_that_it_takes() {
+    let session = Listener::default().session();
+    let takes = |name: &str, option: &str| {
+        let doc = session.docs().named(name).find(|doc| doc.of.is_empty()).expect("a documented function");
+        doc.options.expect("options")().iter().any(|field| field.name == option)
+    };
+    for (name, option, is_taken) in [
+        ("s4", "rank", true),
+        ("s4", "mode", false),
+        ("s4", "discretization", false),
+        ("s4d", "discretization", true),
+        ("s4d", "mode", false),
+        ("s4d", "rank", false),
+        ("isotropic", "ff", true),
+        ("isotropic", "pool", false),
+        ("isotropic", "expand", false),
+        ("sashimi", "mode", true),
+        ("lstm", "d_hidden", true),
+    ] {
+        assert_eq!(takes(name, option), is_taken, "{option} of {name}");
     }
 }

@@ -157,7 +157,11 @@ fn an_interrupted_run_is_resumed_from_its_variable() {
     session.send(ControlCode::EndOfText).expect("Ctrl-C");
     session.expect("last_run").expect("where the run so far is");
     session.expect(PROMPT).expect("the prompt after an interrupt");
-    ask(&mut session, "let more = last_run.resume(#{ steps: last_run.steps + 2 }); more.steps - last_run.steps", r"\b2\b");
+    ask(
+        &mut session,
+        "let more = last_run.resume(#{ steps: last_run.steps + 2 }); more.steps - last_run.steps",
+        r"\b2\b",
+    );
     ask(&mut session, "more", "finished after");
 }
 
@@ -178,7 +182,11 @@ fn an_endless_loop_ends_at_ctrl_c_and_variables_stay() {
 fn a_figure_is_drawn_in_characters_and_saved() {
     let folder = scratch("repl-figure");
     let mut session = prompt(&folder);
-    ask(&mut session, "curves([[\"squares\", [1, 2, 3], [1, 4, 9]]], \"n\", \"n squared\")", "reports/prompt/figure-001.png");
+    ask(
+        &mut session,
+        "curves([[\"squares\", [1, 2, 3], [1, 4, 9]]], \"n\", \"n squared\")",
+        "reports/prompt/figure-001.png",
+    );
     assert!(folder.join("reports/prompt/figure-001.png").is_file());
     ask(&mut session, ":set graphics off", "\n");
     ask(&mut session, "silence(1)", "1.00 s");

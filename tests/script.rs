@@ -313,8 +313,7 @@ fn every_example_in_the_guide_runs() {
     let out = scratch("guide");
     let manual = Listener::default().session().manual();
     let guide = manual.split("\n# Reference").next().unwrap_or_default();
-    let examples: Vec<&str> =
-        guide.split("```rhai\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    let examples: Vec<&str> = guide.split("```rhai\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
     assert!(examples.len() > 8, "only {} examples", examples.len());
     let mut wrong = Vec::new();
     for (number, example) in examples.iter().enumerate() {
@@ -338,5 +337,8 @@ fn the_page_about_the_language_is_what_the_program_says() {
     let found = std::fs::read_to_string(&page).unwrap_or_default();
     let differs = found.lines().zip(manual.lines()).position(|(old, new)| old != new);
     let line = differs.unwrap_or_else(|| found.lines().count().min(manual.lines().count())) + 1;
-    assert!(found == manual, "docs/language.md is stale from line {line} on: wasabi defs --markdown > docs/language.md");
+    assert!(
+        found == manual,
+        "docs/language.md is stale from line {line} on: wasabi defs --markdown > docs/language.md"
+    );
 }

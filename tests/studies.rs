@@ -47,7 +47,8 @@ fn depth_compares_two_depths_over_seeds() {
 
 #[test]
 fn grid_draws_a_heat_map_of_two_options() {
-    let (printed, folder) = run("grid", &[("d_state", "[4, 8]"), ("d_model", "[4, 8]"), ("steps", "2"), ("n_layers", "1")]);
+    let (printed, folder) =
+        run("grid", &[("d_state", "[4, 8]"), ("d_model", "[4, 8]"), ("steps", "2"), ("n_layers", "1")]);
     has(&folder, &["report/grid.csv", "report/grid.png", "report/grid.svg", "report/cost.png"]);
     assert_eq!(printed.lines().filter(|line| line.contains("finished after 2 steps")).count(), 4, "{printed}");
 }
@@ -83,5 +84,8 @@ fn the_tour_shows_all_of_the_language() {
     for part in ["Sound", "A corpus", "Architectures", "Schedules", "Training", "Frames", "A small sweep", "A report"] {
         assert!(printed.contains(&format!("── {part}")), "the tour leaves out {part}");
     }
-    has(&folder, &["report/tour.html", "report/tour.md", "report/sweep.png", "report/take.wav", "report/spectrograms.png"]);
+    has(
+        &folder,
+        &["report/tour.html", "report/tour.md", "report/sweep.png", "report/take.wav", "report/spectrograms.png"],
+    );
 }

@@ -116,17 +116,17 @@ impl ModelError {
                 Some("train with bidirectional: false to generate or to verify the recurrence".into())
             }
             Self::LargeState { .. } => Some("the diagonal alone needs no decomposition: matrix: \"diagonal\"".into()),
-            Self::Unpaired { up: 0, .. } => Some("blocks before a pool are for U-Nets: model(…, #{ unet: true })".into()),
+            Self::Unpaired { up: 0, .. } => {
+                Some("blocks before a pool are for U-Nets: model(…, #{ unet: true })".into())
+            }
             Self::Unpaired { .. } => Some("give a pooled tier both sides: tier([before, …], [after, …])".into()),
             Self::BrokenPair { partners, .. } => {
-                Some(format!("drop their partners too: {}", super::revise::list(partners)))
+                Some(format!("drop their partners too: {}", super::thin::list(partners)))
             }
             Self::NoBlock { .. } => Some("model.summary() numbers them in the order that they run, from 0".into()),
             Self::SameBlock(_) => Some("name each block that is to go once".into()),
             Self::NoKernel { known, .. } if known.is_empty() => Some("only s4(…) and s4d(…) have kernels".into()),
-            Self::NoKernel { known, .. } => {
-                Some(format!("only S4 layers have kernels: {}", super::revise::list(known)))
-            }
+            Self::NoKernel { known, .. } => Some(format!("only S4 layers have kernels: {}", super::thin::list(known))),
             Self::NoChannel { .. } | Self::Interrupted | Self::Torch(_) => None,
         }
     }

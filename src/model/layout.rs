@@ -1,7 +1,7 @@
 //! What runs where: every block and pool of a composition in the order that it runs, under its official name.
 
-use super::{ModelError, Preset};
 use super::spec::{BlockSpec, ModelSpec, PoolSpec, TierSpec};
+use super::{ModelError, Preset};
 
 /// What stands at a place.
 #[derive(Debug, Clone, Copy, PartialEq)]

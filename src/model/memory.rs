@@ -1,7 +1,8 @@
 //! How far back an S4 layer looks: in principle to the beginning, in effect as far as its kernel has energy.
 
 use super::ModelError;
-use super::s4_block::{Mode, S4Block};
+use super::s4_block::S4Block;
+use super::s4_config::Mode;
 use crate::ssm::dense::{Attune, attune};
 use crate::ssm::{Continuous, Tape, dplr, s4d};
 use tch::{Kind, Tensor};

@@ -20,10 +20,13 @@ mod params;
 mod pass;
 mod revise;
 mod s4_block;
+mod s4_config;
+mod sashimi;
 mod spec;
 mod state_dict;
 mod stepper;
 mod summary;
+mod thin;
 mod tier;
 pub mod verify;
 
@@ -35,9 +38,11 @@ pub use lstm::{LstmBlock, LstmConfig};
 pub use norm::NormKind;
 pub use params::{Group, Param, Params};
 pub use pass::Pass;
-pub use s4_block::{Mode, S4Block, S4Config};
 pub use revise::changeable_fields;
-pub use spec::{BlockSpec, ModelConfig, ModelSpec, PoolSpec, Preset, SashimiConfig, TierSpec};
+pub use s4_block::S4Block;
+pub use s4_config::{Mode, S4Config};
+pub use sashimi::SashimiConfig;
+pub use spec::{BlockSpec, ModelConfig, ModelSpec, PoolSpec, Preset, TierSpec};
 pub use stepper::{BackboneStepper, Stepper};
 pub use summary::{Line, Summary};
 
@@ -248,7 +253,8 @@ impl Model {
     /// The S4 layers with the numbers of their blocks, in the order that they run.
     #[must_use]
     pub fn s4_layers(&self) -> Vec<(usize, &S4Block)> {
-        let numbers = self.spec().blocks().enumerate().filter(|(_, place)| matches!(place.block(), Some(BlockSpec::S4(_))));
+        let numbers =
+            self.spec().blocks().enumerate().filter(|(_, place)| matches!(place.block(), Some(BlockSpec::S4(_))));
         let numbers: Vec<usize> = numbers.map(|(number, _)| number).collect();
         numbers.into_iter().zip(self.backbone.tier.s4_blocks()).collect()
     }

@@ -1,7 +1,7 @@
 //! The parameters of a model: their names, their learning-rate groups, and how they are made.
 
 use super::ModelError;
-use super::s4_block::Mode;
+use super::s4_config::Mode;
 use crate::seed::Seed;
 use crate::ssm::SsmError;
 use crate::ssm::init::{Init as StateInit, Start};

@@ -3,7 +3,7 @@
 use super::layout::Part;
 use super::memory::effective_memory;
 use super::params::{Builder, Group};
-use super::s4_block::Mode;
+use super::s4_config::Mode;
 use super::spec::{BlockSpec, ModelSpec};
 use super::{Model, ModelError};
 use crate::interrupt::Interrupt;

@@ -72,19 +72,23 @@ fn differences(model: &Model, inputs: &Tensor) -> Result<Vec<(String, f64, f64)>
 
 /// The recurrent part of `layer` over `x` `(batch, channels, seq_len)`, one sample at a time.
 fn stepped(layer: &Layer, x: &Tensor, batch: i64) -> Result<Tensor, ModelError> {
-    let mut step: Box<dyn FnMut(&Tensor) -> Result<Tensor, ModelError>> = match layer {
+    match layer {
         Layer::S4(block) => {
             let mut stepper = block.stepper(batch)?;
-            Box::new(move |x| stepper.step_layer(x))
+            one_by_one(x, |x| stepper.step_layer(&x))
         }
         Layer::Lstm(block) => {
             let mut stepper = block.stepper(batch)?;
-            Box::new(move |x| stepper.step(x))
+            one_by_one(x, |x| stepper.step(&x))
         }
-        Layer::FeedForward(_) => Box::new(|x| Ok(x.shallow_clone())),
-    };
-    let steps: Result<Vec<Tensor>, ModelError> = (0..x.size()[2]).map(|t| step(&x.f_select(2, t)?)).collect();
-    Ok(Tensor::f_stack(&steps?, 2)?)
+        Layer::FeedForward(block) => one_by_one(x, |x| block.step(&x)),
+    }
+}
+
+fn one_by_one(x: &Tensor, step: impl FnMut(Tensor) -> Result<Tensor, ModelError>) -> Result<Tensor, ModelError> {
+    let samples = (0..x.size()[2]).map(|t| Ok(x.f_select(2, t)?)).collect::<Result<Vec<_>, ModelError>>()?;
+    let steps = samples.into_iter().map(step).collect::<Result<Vec<_>, _>>()?;
+    Ok(Tensor::f_stack(&steps, 2)?)
 }
 
 fn compare(a: &Tensor, b: &Tensor) -> Result<(f64, f64), ModelError> {

@@ -94,7 +94,8 @@ impl Session<'_> {
         for (pass_number, chunk) in seen.pieces.chunks(self.config.batch).enumerate() {
             let batch = TokenBatch::cut(corpus.train(), chunk, corpus.quantizer(), seen.window, device)?;
             let counter = step * self.config.accumulate as u64 + pass_number as u64;
-            let mut pass = Pass::train(Seed(self.config.seed), counter).with_dropout(seen.dropout).heeding(self.interrupt);
+            let mut pass =
+                Pass::train(Seed(self.config.seed), counter).with_dropout(seen.dropout).heeding(self.interrupt);
             let logits = self.model.forward(&batch.inputs, &mut pass)?;
             // Divided by the tokens of the whole update, so that passes of short windows weigh what they hold.
             #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]

@@ -71,8 +71,9 @@ pub(super) fn runs_table(root: &Path) -> Result<Frame, Fault> {
     let mut found = find_runs(root);
     found.reverse();
     if found.is_empty() {
-        return Err(Fault::new(format!("there are no runs in {}", root.display()))
-            .with_hint("train(model, corpus, #{ out: \"experiments/name\" }) makes one; `:runs FOLDER` looks elsewhere"));
+        return Err(Fault::new(format!("there are no runs in {}", root.display())).with_hint(
+            "train(model, corpus, #{ out: \"experiments/name\" }) makes one; `:runs FOLDER` looks elsewhere",
+        ));
     }
     let row = |run: &RunSummary| {
         let total = run.total.map_or_else(String::new, |total| format!("/{total}"));

@@ -172,6 +172,9 @@ impl ModelValue {
 
 type Difference = (String, String, String);
 
+/// The blocks before or after a tier's pool.
+type Side = fn(&TierSpec) -> &Vec<BlockSpec>;
+
 /// Where two resolved compositions differ.
 fn differences(one: &ModelSpec, two: &ModelSpec) -> Vec<Difference> {
     let mut rows = Vec::new();
@@ -193,11 +196,10 @@ fn differences(one: &ModelSpec, two: &ModelSpec) -> Vec<Difference> {
     compare("expand", expands(one), expands(two));
     let depth = one.tier.tiers().count().max(two.tier.tiers().count());
     for at in 0..depth {
-        let kinds = |spec: &ModelSpec, side: fn(&TierSpec) -> &Vec<BlockSpec>| {
+        let kinds = |spec: &ModelSpec, side: Side| {
             spec.tier.tiers().nth(at).map_or_else(|| "–".to_owned(), |tier| kinds(side(tier)))
         };
-        let (down, up): (fn(&TierSpec) -> &Vec<BlockSpec>, fn(&TierSpec) -> &Vec<BlockSpec>) =
-            (|tier| &tier.down, |tier| &tier.blocks);
+        let (down, up): (Side, Side) = (|tier| &tier.down, |tier| &tier.blocks);
         compare(&format!("tier {at} before its pool"), kinds(one, down), kinds(two, down));
         compare(&format!("tier {at}"), kinds(one, up), kinds(two, up));
     }
@@ -246,7 +248,9 @@ fn listed(values: &[String]) -> String {
     match runs.as_slice() {
         [(value, _)] => (*value).to_owned(),
         runs => {
-            let some = runs.iter().map(|(value, times)| if *times == 1 { (*value).to_owned() } else { format!("{value} × {times}") });
+            let some = runs
+                .iter()
+                .map(|(value, times)| if *times == 1 { (*value).to_owned() } else { format!("{value} × {times}") });
             some.collect::<Vec<_>>().join(", ")
         }
     }

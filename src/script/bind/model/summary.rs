@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine};
 
 use super::super::Outcome;
-use super::text::{Run, grouped, runs};
+use super::text::{grouped, runs};
 use super::{ModelValue, USUAL_LEVELS};
 use crate::metrics::{Frame, Row};
 use crate::model::{Group, Line, Summary};
@@ -62,18 +62,8 @@ const DOCS: &[Doc] = &[
 ];
 
 /// The columns of [`frame`], with a value of the kind of each.
-const COLUMNS: [&str; 10] = [
-    "index",
-    "name",
-    "block",
-    "tier",
-    "shape",
-    "d_state",
-    "parameters",
-    "group",
-    "macs_per_sample",
-    "receptive_field",
-];
+const COLUMNS: [&str; 10] =
+    ["index", "name", "block", "tier", "shape", "d_state", "parameters", "group", "macs_per_sample", "receptive_field"];
 
 pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
     docs.add(DOCS);
@@ -115,14 +105,18 @@ impl ModelValue {
             if let Some(samples) = summary.receptive_field() {
                 let seconds = samples as f64 / f64::from(self.sound().sample_rate);
                 let samples = grouped(usize::try_from(samples).unwrap_or(usize::MAX));
-                text.push_str(&format!(", at most {samples} samples looked back ({seconds:.2} s)"));
+                text.push_str(&format!(", looks back at most {samples} samples ({seconds:.2} s)"));
             }
         }
         Ok(text)
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "multiply-adds are positive and far below 2^53")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "multiply-adds are positive and far below 2^53"
+)]
 fn whole(number: f64) -> usize {
     number.round() as usize
 }
@@ -174,46 +168,48 @@ fn groups(summary: &Summary) -> Result<Frame, Fault> {
     Ok(Frame::from_rows(&rows)?)
 }
 
-/// The summary for looking at: what repeats is shown once, with how often.
+/// The summary for looking at, within 80 columns: what repeats is shown once, with how often, and official names not at all.
 fn folded(summary: &Summary) -> Result<Frame, Fault> {
     let alike = |one: &Line, other: &Line| {
         let of = |line: &Line| (line.block, line.tier, line.shape.clone(), line.d_state, line.parameters);
-        line_is_block(one) && line_is_block(other) && of(one) == of(other)
+        one.index.is_some() && other.index.is_some() && of(one) == of(other)
     };
-    let mut rows = Vec::new();
+    let mut rows = vec![folded_kinds(summary)];
     for run in runs(&summary.lines, alike) {
         for at in 0..run.period {
-            let lines: Vec<&Line> = summary.lines[run.start + at..].iter().step_by(run.period).take(run.times).collect();
-            rows.push(folded_row(&lines, &run));
+            let lines = summary.lines[run.start + at..].iter().step_by(run.period).take(run.times);
+            rows.push(folded_row(&lines.collect::<Vec<_>>()));
         }
     }
-    Ok(Frame::from_rows(&rows)?)
+    Ok(Frame::from_rows(&rows)?.tail(rows.len() - 1))
 }
 
-fn line_is_block(line: &Line) -> bool {
-    line.index.is_some()
+/// A row that gives the columns their order and kinds.
+fn folded_kinds(summary: &Summary) -> Row {
+    let row = Row::new().with("index", "").with("block", "").with("shape", "");
+    let has_states = summary.lines.iter().any(|line| line.d_state.is_some());
+    let row = if has_states { row.with("d_state", 0) } else { row };
+    row.with("parameters", 0).with("macs/sample", 0).with("reach", 0)
 }
 
 /// One row for `lines`, which are alike but for their receptive fields: the largest is shown.
-fn folded_row(lines: &[&Line], run: &Run) -> Row {
-    let first = lines[0];
+fn folded_row(lines: &[&Line]) -> Row {
+    let (first, last) = (lines[0], lines[lines.len() - 1]);
     let index = |line: &Line| line.index.map_or_else(String::new, |index| index.to_string());
-    let (from, to) = (index(first), index(lines[lines.len() - 1]));
-    let indices = match (run.times, run.period) {
-        (1, _) => from,
-        (2, _) => format!("{from}, {to}"),
-        (_, 1) => format!("{from} … {to}"),
-        _ => format!("{from}, {} … {to}", index(lines[1])),
+    let indices = match lines.len() {
+        1 => index(first),
+        2 => format!("{}, {}", index(first), index(last)),
+        _ => format!("{} … {}", index(first), index(last)),
     };
-    let reach = lines.iter().filter_map(|line| line.receptive_field).max();
+    let times = if lines.len() == 1 { String::new() } else { format!(" × {}", lines.len()) };
+    // Of a change of shape, what it leads to: what it comes from stands a row above.
+    let shape = first.shape.rsplit_once('→').map_or_else(|| first.shape.clone(), |(_, to)| format!("→{to}"));
     Row::new()
-        .with("block", first.block)
-        .with("×", if run.times == 1 { String::new() } else { format!("× {}", run.times) })
         .with("index", indices)
-        .with("name", if run.times == 1 { first.name.clone() } else { format!("{} …", first.name) })
-        .with("shape", first.shape.as_str())
+        .with("block", format!("{}{times}", first.block))
+        .with("shape", shape)
         .with_some("d_state", first.d_state)
         .with("parameters", first.parameters)
-        .with_some("macs_per_sample", first.macs_per_sample.map(whole))
-        .with_some("receptive_field", reach)
+        .with_some("macs/sample", first.macs_per_sample.map(whole))
+        .with_some("reach", lines.iter().filter_map(|line| line.receptive_field).max())
 }
