@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn a_line_is_drawn_in_dots_and_coloured_once() {
         let level = line(&[(0.0, 7.0), (CELL.0 * 4.0 - 0.1, 7.0)]);
-        assert_eq!(text(&[level.clone()], 4, 1, Theme::Dark, Ink::Plain).expect("drawn"), "⠒⠒⠒⠒");
+        assert_eq!(text(std::slice::from_ref(&level), 4, 1, Theme::Dark, Ink::Plain).expect("drawn"), "⠒⠒⠒⠒");
         let coloured = text(&[level], 4, 1, Theme::Dark, Ink::True).expect("drawn");
         assert_eq!(coloured, "\u{1b}[0m\u{1b}[38;2;77;166;224m⠒⠒⠒⠒\u{1b}[0m");
     }

@@ -269,7 +269,7 @@ impl Figures {
     pub(super) fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
         let sizes = values.filter(|value| value.is_finite() && *value != 0.0).map(f64::abs);
         let (least, most) = sizes.clone().fold((f64::INFINITY, 0.0_f64), |(l, m), size| (l.min(size), m.max(size)));
-        if most >= 1e6 || most < 1e-3 || most / least > 1e4 {
+        if !(1e-3..1e6).contains(&most) || most / least > 1e4 {
             return Self::Each;
         }
         if sizes.clone().all(|size| size.fract() == 0.0) {

@@ -114,8 +114,11 @@ fn spread(numbers: &[f64]) -> Scale {
     if low > 0.0 && high / low > 100.0 { Scale::log(low, high) } else { Scale::linear(low, high) }
 }
 
+/// The radius of each dot, and what the legend says of some: label and radius.
+type Sizes = (Vec<f64>, Vec<(String, f64)>);
+
 /// The radius of each row's dot, its area in proportion, and samples for the legend.
-fn sizes(frame: &Frame, name: &str) -> Result<(Vec<f64>, Vec<(String, f64)>), PlotError> {
+fn sizes(frame: &Frame, name: &str) -> Result<Sizes, PlotError> {
     let values = frame::numbers(frame, "size", name)?;
     if let Some(found) = values.iter().find(|value| **value < 0.0) {
         let message = format!("`size` is the column `{name}`, which holds {found}, but an area must be 0 or more");
