@@ -65,14 +65,19 @@ mod tests {
 
     #[test]
     fn asking_twice_is_urgent_until_it_is_forgotten() {
-        let (asker, worker) = { let shared = Interrupt::default(); (shared.clone(), shared) };
+        let (asker, worker) = {
+            let shared = Interrupt::default();
+            (shared.clone(), shared)
+        };
         asker.set();
         assert_eq!((worker.times(), worker.is_set(), worker.is_urgent()), (1, true, false));
         asker.set();
         assert!(worker.is_urgent());
         worker.clear();
         assert!(!asker.is_set() && !asker.is_urgent());
-        for _ in 0..300 { asker.set(); }
+        for _ in 0..300 {
+            asker.set();
+        }
         assert!(worker.is_urgent(), "the count does not wrap around");
     }
 }

@@ -32,7 +32,10 @@ impl Field {
     /// Its unit: `Hz`, `samples`; None for a bare number, text or flag.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
-        split_bracket(self.doc).1.map(|bracket| bracket.split(';').next().unwrap_or("").trim()).filter(|u| !u.is_empty())
+        split_bracket(self.doc)
+            .1
+            .map(|bracket| bracket.split(';').next().unwrap_or("").trim())
+            .filter(|u| !u.is_empty())
     }
 
     /// What it may be: `above 0`, `0 to below 1`, or the texts to choose from.
@@ -64,7 +67,8 @@ impl Field {
 /// A doc comment and the inside of the bracket that it ends in.
 fn split_bracket(doc: &'static str) -> (&'static str, Option<&'static str>) {
     let doc = doc.trim();
-    let inside = doc.strip_suffix(']').and_then(|open| open.rsplit_once('[')).filter(|(_, inside)| inside.contains(';'));
+    let inside =
+        doc.strip_suffix(']').and_then(|open| open.rsplit_once('[')).filter(|(_, inside)| inside.contains(';'));
     inside.map_or((doc, None), |(about, inside)| (about.trim(), Some(inside)))
 }
 
@@ -311,13 +315,19 @@ mod tests {
     fn a_field_tells_its_type_unit_and_range() {
         let field = |doc, kind| Field { name: "x", doc, kind, default: || Value::Null };
         let hop = field(" From one window\n to the next. [samples; 1 or more]\n", "Option<u32>");
-        assert_eq!((hop.about().as_str(), hop.unit(), hop.range()), ("From one window to the next.", Some("samples"), Some("1 or more")));
+        assert_eq!(
+            (hop.about().as_str(), hop.unit(), hop.range()),
+            ("From one window to the next.", Some("samples"), Some("1 or more"))
+        );
         assert_eq!(hop.type_word(), "whole number or ()");
         let init = field("Start. [; \"legs\", \"legt\"]", "Init");
         assert_eq!((init.unit(), init.choices(), init.type_word().as_str()), (None, vec!["legs", "legt"], "text"));
         let list = field("`[]` is an isotropic model", "Vec<i64>");
         assert_eq!((list.range(), list.type_word().as_str()), (None, "array of integers"), "no bracket of ours");
-        assert_eq!(as_script(&serde_json::json!({ "kind": "warmup", "steps": null })), "#{ kind: \"warmup\", steps: () }");
+        assert_eq!(
+            as_script(&serde_json::json!({ "kind": "warmup", "steps": null })),
+            "#{ kind: \"warmup\", steps: () }"
+        );
     }
 
     #[test]

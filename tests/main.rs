@@ -6,6 +6,7 @@ mod audio_quantize;
 mod audio_resample;
 mod audio_spectra;
 mod cli;
+mod engine;
 mod experiment;
 mod generate;
 mod golden_model;

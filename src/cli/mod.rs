@@ -72,7 +72,8 @@ fn dispatch(matches: &ArgMatches, console: &Console) -> Result<ExitCode, Diagnos
     }
     let interrupt = Interrupt::default();
     let insistence = if matches.subcommand().is_none() { Insistence::Aborts } else { Insistence::Ends };
-    repl::listen(interrupt.clone(), insistence).map_err(|error| Diagnostic::new(format!("cannot listen for Ctrl-C: {error}")))?;
+    repl::listen(interrupt.clone(), insistence)
+        .map_err(|error| Diagnostic::new(format!("cannot listen for Ctrl-C: {error}")))?;
     let context = Context::new(Rc::new(console.clone()), interrupt, selection);
     match matches.subcommand() {
         None => repl::run(Session::new(context), console)?,

@@ -9,6 +9,7 @@
 
 mod config;
 mod draw;
+mod engine;
 mod error;
 mod libtorch;
 mod session;
@@ -18,6 +19,7 @@ mod take;
 
 pub use config::GenerateConfig;
 pub use draw::{Distribution, Drawing};
+pub use engine::{Engine, Lowered};
 pub use error::GenerateError;
 pub use libtorch::LibtorchSteps;
 pub use session::Session;

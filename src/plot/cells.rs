@@ -47,13 +47,7 @@ struct Grid {
 }
 
 /// The page as lines of text.
-pub(super) fn text(
-    marks: &[Mark],
-    columns: usize,
-    rows: usize,
-    theme: Theme,
-    ink: Ink,
-) -> Result<String, PlotError> {
+pub(super) fn text(marks: &[Mark], columns: usize, rows: usize, theme: Theme, ink: Ink) -> Result<String, PlotError> {
     let mut grid = Grid { columns, rows, cells: vec![Cell::Empty; columns * rows] };
     for mark in marks {
         match mark {
@@ -199,7 +193,8 @@ impl Grid {
         let column = (at.0 / CELL.0).max(0.0);
         if !upright {
             // A label beside an axis stands above it: letters do not turn.
-            let column = if at.0 < CELL.0 * count(self.columns) / 2.0 { 0 } else { self.columns.saturating_sub(length) };
+            let column =
+                if at.0 < CELL.0 * count(self.columns) / 2.0 { 0 } else { self.columns.saturating_sub(length) };
             let free = |grid: &Self, row: usize| {
                 let cells = &grid.cells[row * grid.columns..(row + 1) * grid.columns];
                 cells.iter().skip(column).take(length).all(|cell| *cell == Cell::Empty)

@@ -58,7 +58,8 @@ pub(super) fn reply(session: &mut Session, console: &Console, line: &str) -> Res
         let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
         return obey(session, console, name, rest.trim());
     }
-    if let Some(name) = line.strip_prefix('?').or_else(|| line.strip_suffix('?')).map(str::trim).filter(|n| is_name(n)) {
+    if let Some(name) = line.strip_prefix('?').or_else(|| line.strip_suffix('?')).map(str::trim).filter(|n| is_name(n))
+    {
         return Ok(Reply::Say(brief(session, name)));
     }
     let bare = line.trim_end_matches(';').trim_end();
@@ -87,7 +88,9 @@ fn obey(session: &mut Session, console: &Console, name: &str, rest: &str) -> Res
             Reply::Say(String::new())
         }
         "save" | "s" => Reply::Say(save(session, Path::new(file(rest, ":save FILE")?))?),
-        "time" | "t" if rest.is_empty() => return Err(Diagnostic::new("`:time` needs something to evaluate: :time CODE")),
+        "time" | "t" if rest.is_empty() => {
+            return Err(Diagnostic::new("`:time` needs something to evaluate: :time CODE"));
+        }
         "time" | "t" => Reply::Evaluate { code: rest.to_owned(), timed: Some(Instant::now()) },
         "set" => Reply::Say(set(session, console, rest)?),
         "device" => Reply::Say(device_of(session, rest)?),
@@ -130,14 +133,23 @@ fn help(session: &Session, console: &Console, name: &str) -> Result<String, Diag
         let width = COMMANDS.iter().map(|c| c.name.len() + 1 + c.takes.len()).max().unwrap_or(0);
         let lines = COMMANDS.iter().map(|c| format!("  {:width$}  {}\n", format!("{} {}", c.name, c.takes), c.about));
         let keys = "Keys\n  Tab completes, Ctrl-R searches the history, Ctrl-C stops work (twice: gives it up)\n";
-        return Ok(format!("{}\n\nCommands\n{}\n{keys}", session.docs().overview(console.width()), lines.collect::<String>()).trim_end().to_owned());
+        return Ok(format!(
+            "{}\n\nCommands\n{}\n{keys}",
+            session.docs().overview(console.width()),
+            lines.collect::<String>()
+        )
+        .trim_end()
+        .to_owned());
     }
     session.docs().explain(name).map_err(|near| nothing(name, near))
 }
 
 fn brief(session: &Session, name: &str) -> String {
     if let Some(variable) = session.variables_shown().into_iter().find(|variable| variable.name == name) {
-        return format!("{name}: {} = {}\n  `:help {}` tells what it has", variable.kind, variable.value, variable.kind);
+        return format!(
+            "{name}: {} = {}\n  `:help {}` tells what it has",
+            variable.kind, variable.value, variable.kind
+        );
     }
     session.docs().brief(name).unwrap_or_else(|near| {
         let nothing = nothing(name, near);
@@ -158,7 +170,9 @@ fn variables(session: &Session, width: usize) -> String {
     if variables.is_empty() && functions.is_empty() {
         return "nothing is defined yet".to_owned();
     }
-    let longest = |cell: fn(&crate::script::Variable) -> &str| variables.iter().map(|v| cell(v).chars().count()).max().unwrap_or(0);
+    let longest = |cell: fn(&crate::script::Variable) -> &str| {
+        variables.iter().map(|v| cell(v).chars().count()).max().unwrap_or(0)
+    };
     let (names, kinds) = (longest(|v| &v.name), longest(|v| &v.kind));
     let line = |v: &crate::script::Variable| {
         let line = format!("{:names$}  {:kinds$}  {}", v.name, v.kind, v.value);
@@ -245,13 +259,18 @@ mod tests {
 
     #[test]
     fn help_is_asked_for_in_three_ways_and_a_name_that_begins_with_it_in_none() {
-        assert_eq!(["help", "help train", "help(train)", "help(\"train\")"].map(asks_for_help), [Some(""), Some("train"), Some("train"), Some("train")]);
+        assert_eq!(
+            ["help", "help train", "help(train)", "help(\"train\")"].map(asks_for_help),
+            [Some(""), Some("train"), Some("train"), Some("train")]
+        );
         assert_eq!(["helper", "help = 3", "help(1 + 1)"].map(asks_for_help), [None, None, None]);
     }
 
     #[test]
     fn a_command_is_complete_as_it_stands() {
-        assert!(is_command(":save a(b.rhai") && is_command("?train") && !is_command("a ? b") && !is_command("let a = 1"));
+        assert!(
+            is_command(":save a(b.rhai") && is_command("?train") && !is_command("a ? b") && !is_command("let a = 1")
+        );
         assert!(!is_command(":time train(net,"), "what is timed may go on over lines");
     }
 }

@@ -59,14 +59,20 @@ impl Graphics {
         if self != Self::Auto {
             return self;
         }
-        let is = |name: &str, words: &[&str]| variable(name).is_some_and(|value| words.iter().any(|word| value.contains(word)));
-        if let Some(named) = variable("WASABI_GRAPHICS").and_then(|text| text.parse().ok()).filter(|g| *g != Self::Auto) {
+        let is = |name: &str, words: &[&str]| {
+            variable(name).is_some_and(|value| words.iter().any(|word| value.contains(word)))
+        };
+        if let Some(named) = variable("WASABI_GRAPHICS").and_then(|text| text.parse().ok()).filter(|g| *g != Self::Auto)
+        {
             return named;
         }
         // Multiplexers pass no pictures on unless told to.
         if variable("TMUX").is_some() || is("TERM", &["screen", "tmux"]) {
             Self::Blocks
-        } else if is("TERM", &["kitty", "ghostty"]) || is("TERM_PROGRAM", &["ghostty"]) || variable("KONSOLE_VERSION").is_some() {
+        } else if is("TERM", &["kitty", "ghostty"])
+            || is("TERM_PROGRAM", &["ghostty"])
+            || variable("KONSOLE_VERSION").is_some()
+        {
             Self::Kitty
         } else if is("TERM_PROGRAM", &["iTerm", "WezTerm", "mintty", "vscode"]) || is("LC_TERMINAL", &["iTerm2"]) {
             Self::Iterm
@@ -125,7 +131,8 @@ fn iterm(png: &[u8]) -> String {
 
 fn sixel(rgb: &[u8], width: u32, height: u32) -> Option<String> {
     let rgba: Vec<u8> = rgb.chunks_exact(3).flat_map(|dot| [dot[0], dot[1], dot[2], u8::MAX]).collect();
-    let image = icy_sixel::SixelImage::try_from_rgba(rgba, usize::try_from(width).ok()?, usize::try_from(height).ok()?).ok()?;
+    let image =
+        icy_sixel::SixelImage::try_from_rgba(rgba, usize::try_from(width).ok()?, usize::try_from(height).ok()?).ok()?;
     image.encode().ok()
 }
 
@@ -134,7 +141,8 @@ mod tests {
     use super::*;
 
     fn found(variables: &[(&str, &str)]) -> Graphics {
-        Graphics::Auto.resolve(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        Graphics::Auto
+            .resolve(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
     }
 
     #[test]
@@ -165,8 +173,15 @@ mod tests {
     }
 }
 //TEMP
-trait At { fn png_at(&self, w: u32) -> Result<Vec<u8>, PlotError>; fn rgb(&self, w: u32) -> Result<(Vec<u8>, u32, u32), PlotError>; }
+trait At {
+    fn png_at(&self, w: u32) -> Result<Vec<u8>, PlotError>;
+    fn rgb(&self, w: u32) -> Result<(Vec<u8>, u32, u32), PlotError>;
+}
 impl At for Figure {
-    fn png_at(&self, _w: u32) -> Result<Vec<u8>, PlotError> { self.png() }
-    fn rgb(&self, _w: u32) -> Result<(Vec<u8>, u32, u32), PlotError> { Ok((vec![0; 3 * 100], 10, 10)) }
+    fn png_at(&self, _w: u32) -> Result<Vec<u8>, PlotError> {
+        self.png()
+    }
+    fn rgb(&self, _w: u32) -> Result<(Vec<u8>, u32, u32), PlotError> {
+        Ok((vec![0; 3 * 100], 10, 10))
+    }
 }

@@ -130,7 +130,8 @@ impl Completer for PromptHelper {
             return self.complete_command(line, at, context);
         }
         if let Some(typed) = before.strip_prefix('?') {
-            let (start, pairs) = self.complete_command(&format!(":help {typed}"), ":help ".len() + typed.len(), context)?;
+            let (start, pairs) =
+                self.complete_command(&format!(":help {typed}"), ":help ".len() + typed.len(), context)?;
             return Ok((start + 1 - ":help ".len(), pairs));
         }
         let found = self.session.borrow().complete(before);

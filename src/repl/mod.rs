@@ -86,7 +86,10 @@ fn piped(mut session: Session, console: &Console) -> Result<(), Diagnostic> {
             input.push('\n');
         }
         let finished = ended || commands::is_command(&input) || session.is_complete(&input);
-        if finished && !input.trim().is_empty() && let After::Leave = answer(&mut session, console, &input)? {
+        if finished
+            && !input.trim().is_empty()
+            && let After::Leave = answer(&mut session, console, &input)?
+        {
             return Ok(());
         }
         if finished {
@@ -162,10 +165,7 @@ fn editor(console: &Console, session: Rc<RefCell<Session>>) -> rustyline::Result
         .bracketed_paste(true)
         .build();
     let mut editor = Editor::with_config(config)?;
-    editor.bind_sequence(
-        KeyEvent(KeyCode::Enter, Modifiers::NONE),
-        EventHandler::Conditional(Box::new(Enter)),
-    );
+    editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), EventHandler::Conditional(Box::new(Enter)));
     // Alt-Enter begins a new line wherever the cursor is.
     editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
     editor.set_helper(Some(PromptHelper::new(session, console.colour())));

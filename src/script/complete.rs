@@ -74,7 +74,13 @@ impl Session {
             .names()
             .into_iter()
             .filter(|name| name.starts_with(typed))
-            .map(|name| if self.is_function(&name) { Candidate { text: format!("{name}("), shown: name } } else { Candidate::plain(name) })
+            .map(|name| {
+                if self.is_function(&name) {
+                    Candidate { text: format!("{name}("), shown: name }
+                } else {
+                    Candidate::plain(name)
+                }
+            })
             .collect();
         candidates.extend(keywords().iter().filter(|word| word.starts_with(typed)).map(|word| Candidate::plain(*word)));
         candidates.sort();
@@ -164,7 +170,9 @@ impl Session {
         let callee = innermost.callee?;
         let wanted = match self.called(&before, innermost) {
             Some(doc) => arguments(doc.arguments()?).into_iter().map(|argument| argument.text).collect(),
-            None if before.owner(callee, self).is_some_and(|of| of.is_empty()) => self.parameters_of(before.word(callee))?,
+            None if before.owner(callee, self).is_some_and(|of| of.is_empty()) => {
+                self.parameters_of(before.word(callee))?
+            }
             None => return None,
         };
         let from = innermost.finished + usize::from(innermost.begun);
@@ -200,4 +208,3 @@ fn member(doc: &Doc) -> Candidate {
     let name = doc.name.to_owned();
     if doc.is_property() { Candidate::plain(name) } else { Candidate { text: format!("{name}("), shown: name } }
 }
-

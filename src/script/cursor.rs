@@ -76,7 +76,8 @@ impl<'a> Before<'a> {
                     if let Some(outer) = stack.last_mut() {
                         outer.begun = true;
                     }
-                    let named = at.checked_sub(1).filter(|before| word == "(" && self.kind(*before) == Some(Kind::Name));
+                    let named =
+                        at.checked_sub(1).filter(|before| word == "(" && self.kind(*before) == Some(Kind::Name));
                     stack.push(Open { bracket: word.to_owned(), callee: named, ..Open::default() });
                 }
                 -1 => drop(stack.pop()),
@@ -119,7 +120,8 @@ impl<'a> Before<'a> {
             (Kind::Symbol, ")") => self.type_of_call(self.opening(at)?, types, depth),
             (Kind::Symbol, "]") => {
                 let before = self.opening(at)?.checked_sub(1);
-                let indexed = before.filter(|b| matches!(self.kind(*b), Some(Kind::Name)) || matches!(self.word(*b), ")" | "]"));
+                let indexed =
+                    before.filter(|b| matches!(self.kind(*b), Some(Kind::Name)) || matches!(self.word(*b), ")" | "]"));
                 match indexed {
                     None => Some("array".to_owned()),
                     Some(base) => match self.type_until(base, types, depth + 1)?.as_str() {
@@ -152,7 +154,9 @@ impl<'a> Before<'a> {
 
     /// The type of a variable that the text itself introduces before token `before`: `let run = train(…);`.
     fn introduced(&self, name: &str, before: usize, types: &impl Types, depth: usize) -> Option<String> {
-        let is_let = |at: &usize| matches!(self.word(*at), "let" | "const") && self.word(at + 1) == name && self.word(at + 2) == "=";
+        let is_let = |at: &usize| {
+            matches!(self.word(*at), "let" | "const") && self.word(at + 1) == name && self.word(at + 2) == "="
+        };
         let start = (0..before.checked_sub(3)?).rev().find(is_let)?;
         let end = (start + 3..before).find(|at| self.word(*at) == ";")?;
         self.type_until(end - 1, types, depth + 1)
@@ -243,7 +247,10 @@ mod tests {
         let open = before.open(usize::MAX);
         assert_eq!(open.len(), 2);
         assert_eq!((open[0].callee, open[0].finished), (Some(0), 2));
-        assert_eq!((open[1].keys.clone(), open[1].key.as_deref()), (vec!["steps".to_owned(), "lr".to_owned()], Some("lr")));
+        assert_eq!(
+            (open[1].keys.clone(), open[1].key.as_deref()),
+            (vec!["steps".to_owned(), "lr".to_owned()], Some("lr"))
+        );
         assert_eq!(Before::new("f(g(1), [2, 3], ").open(usize::MAX)[0].finished, 2);
         assert!(Before::new("f(1)").open(usize::MAX).is_empty());
     }

@@ -122,7 +122,12 @@ fn parameter(at: usize, argument: &Argument) -> String {
     if argument.text.starts_with("#{") {
         return "options: Map".to_owned();
     }
-    let word: String = argument.text.chars().skip_while(|c| !c.is_alphabetic()).take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let word: String = argument
+        .text
+        .chars()
+        .skip_while(|c| !c.is_alphabetic())
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
     let name = if word.is_empty() { format!("argument_{at}") } else { word };
     let kind = match argument.text.chars().next() {
         Some('[') => "Array",

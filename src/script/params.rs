@@ -99,7 +99,9 @@ pub(super) fn listed(script: &str) -> (Vec<Parameter>, bool) {
     let word = |at: usize| tokens.get(at).map_or("", |token| &script[token.span.clone()]);
     let mut found: Vec<Parameter> = Vec::new();
     let mut computed = false;
-    for at in (0..tokens.len()).filter(|at| tokens[*at].kind == Kind::Name && word(*at) == "param" && word(at + 1) == "(") {
+    for at in
+        (0..tokens.len()).filter(|at| tokens[*at].kind == Kind::Name && word(*at) == "param" && word(at + 1) == "(")
+    {
         let name = word(at + 2).strip_prefix('"').and_then(|name| name.strip_suffix('"'));
         let Some(name) = name.filter(|_| word(at + 3) == ",") else {
             computed = true;

@@ -126,7 +126,11 @@ impl Session {
             let module = path.with_file_name("").join(name).with_extension("rhai");
             if let Ok(text) = std::fs::read_to_string(module) {
                 let (more, also) = params::listed(&text);
-                found.extend(more.into_iter().filter(|more| !found.iter().any(|known| known.name == more.name)).collect::<Vec<_>>());
+                found.extend(
+                    more.into_iter()
+                        .filter(|more| !found.iter().any(|known| known.name == more.name))
+                        .collect::<Vec<_>>(),
+                );
                 computed |= also;
             }
         }
@@ -164,8 +168,8 @@ impl Session {
         let source = Source::new(PROMPT, &self.typed);
         let value = self.evaluate_in(&source, from)?;
         self.imports.extend(transcript::imports(line).into_iter().map(str::to_owned));
-        let is_expression = !line.trim_end().ends_with(';')
-            && self.engine.compile_expression_with_scope(&self.scope, line).is_ok();
+        let is_expression =
+            !line.trim_end().ends_with(';') && self.engine.compile_expression_with_scope(&self.scope, line).is_ok();
         self.transcript.keep(line, !value.is_unit() && is_expression);
         if value.is_unit() { Ok(None) } else { self.show(value).map(Some) }
     }
@@ -271,7 +275,8 @@ impl Session {
             }
         };
         let line = text.lines().next().unwrap_or_default();
-        let line = line.strip_prefix(&format!("{kind}: ")).or_else(|| line.strip_prefix(&format!("{kind} "))).unwrap_or(line);
+        let line =
+            line.strip_prefix(&format!("{kind}: ")).or_else(|| line.strip_prefix(&format!("{kind} "))).unwrap_or(line);
         super::table::shorten_end(line, LONGEST)
     }
 
@@ -342,7 +347,8 @@ impl Session {
     fn evaluate_in(&mut self, source: &Source, from: usize) -> Result<Dynamic, Diagnostic> {
         self.context.interrupt.clear();
         let lines = source.text()[..from].matches('\n').count();
-        let imported: String = if lines > 0 { self.imports.iter().map(|text| format!("{text}; ")).collect() } else { String::new() };
+        let imported: String =
+            if lines > 0 { self.imports.iter().map(|text| format!("{text}; ")).collect() } else { String::new() };
         let mut text = format!("{imported}{}", "\n".repeat(lines));
         text.push_str(&source.text()[from..]);
         let compiled = fenced(|| self.engine.compile_with_scope(&self.scope, &text))?;

@@ -122,13 +122,19 @@ mod tests {
 
     #[test]
     fn a_function_is_told_by_name_and_number_of_parameters() {
-        let names: Vec<String> = definitions("fn f(a, b) { if a { b } } private fn g() {} let h = |x| x;").into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> = definitions("fn f(a, b) { if a { b } } private fn g() {} let h = |x| x;")
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(names, ["f/2", "g/0"]);
     }
 
     #[test]
     fn imports_are_found_at_the_outermost_level() {
-        assert_eq!(imports("import \"a\" as a; let x = 1; import \"b;c\" as b"), ["import \"a\" as a", "import \"b;c\" as b"]);
+        assert_eq!(
+            imports("import \"a\" as a; let x = 1; import \"b;c\" as b"),
+            ["import \"a\" as a", "import \"b;c\" as b"]
+        );
         assert!(imports("fn f() { import \"a\" as a; }").is_empty());
     }
 }
