@@ -5,7 +5,12 @@ use crate::support::{Case, Precision};
 use rand::Rng;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
-use wasabi::generate::{Drawing, GenerateError, LibtorchSteps, Lowered, Session, StepLogits};
+use wasabi::audio::{Quantizer, Scaling};
+use wasabi::generate::{
+    Drawing, GenerateConfig, GenerateError, LibtorchSteps, Lowered, Session, Sound, StepLogits, generate,
+    generate_lowered,
+};
+use wasabi::interrupt::Interrupt;
 use wasabi::model::{Model, ModelSpec, Pass, SashimiConfig};
 use wasabi::options;
 use wasabi::seed::Seed;
@@ -251,6 +256,47 @@ fn a_stream_is_the_same_bit_for_bit_whatever_the_batch() {
             }
         }
     }
+}
+
+#[test]
+fn takes_are_the_same_on_any_number_of_threads() {
+    let model = model(&sashimi(&json!({ "d_model": 12, "n_layers": 1 })), 256, 1);
+    let lowered = Lowered::new(&model).expect("it lowers");
+    let sound = Sound { quantizer: Quantizer::MuLaw { bits: 8 }, scaling: Scaling::MinMax, sample_rate: 16_000 };
+    let config = |batch| GenerateConfig { batch, samples: Some(200), seed: 4, top_p: 0.9, ..GenerateConfig::default() };
+    let takes = |batch, threads| {
+        let mut seen = Vec::new();
+        let mut progress = |done, total| seen.push((done, total));
+        let stop = Interrupt::default();
+        let takes = generate_lowered(&lowered, &config(batch), &sound, &[3, 4, 5], threads, &stop, &mut progress);
+        assert_eq!(seen.last(), Some(&(203, 203)));
+        takes.expect("takes")
+    };
+    let one = takes(7, 1);
+    assert_eq!(one, takes(7, 2));
+    assert_eq!(one, takes(7, 9));
+    let plain = generate(&mut lowered.engine(7), &config(7), &sound, &[3, 4, 5], &Interrupt::default(), &mut |_, _| {});
+    assert_eq!(one, plain.expect("takes"));
+    let alone = &takes(1, 2)[0];
+    assert_eq!(Some(alone), one.iter().find(|take| take.stream == 0));
+}
+
+#[test]
+fn an_interrupt_ends_every_take_at_the_same_position() {
+    let model = model(&sashimi(&json!({ "d_model": 12, "n_layers": 1 })), 256, 1);
+    let lowered = Lowered::new(&model).expect("it lowers");
+    let sound = Sound { quantizer: Quantizer::MuLaw { bits: 8 }, scaling: Scaling::MinMax, sample_rate: 16_000 };
+    let config = GenerateConfig { batch: 5, samples: Some(5000), ..GenerateConfig::default() };
+    let stop = Interrupt::default();
+    let asked = stop.clone();
+    let mut reached = 0;
+    let mut progress = |done, _| {
+        reached = done;
+        asked.set();
+    };
+    let takes = generate_lowered(&lowered, &config, &sound, &[], 2, &stop, &mut progress).expect("an interrupt");
+    assert!((1..5000).contains(&reached));
+    assert!(takes.iter().all(|take| take.tokens.len() == reached && take.wave.len() == reached));
 }
 
 #[test]

@@ -13,6 +13,8 @@
 //! 11 multiply-adds for each complex number of a rank 1, where the form of the paper takes 20. `m = D E − 1 = 2 A D` is kept in
 //! place of `D E`: a slow mode's `D E` is near 1, and float32 would round away what it forgets in a sample.
 
+#![expect(clippy::needless_range_loop, reason = "rows and columns of several matrices advance together")]
+
 /// A system in continuous time and its plain output vector C, as numbers.
 #[derive(Debug)]
 pub(crate) struct System {

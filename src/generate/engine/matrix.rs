@@ -92,6 +92,11 @@ impl Matrix {
         (self.weights.len() + self.bias.len()) * size_of::<Line>()
     }
 
+    /// Multiply-adds for one vector, padding included.
+    pub(super) fn multiply_adds(&self) -> usize {
+        self.weights.len() * WIDTH
+    }
+
     /// `x`: `(streams, input lines)`; `y`: `(streams, output lines)`.
     #[inline(always)]
     pub(super) fn multiply<S: Simd, const K: usize>(&self, lanes: Lanes<S, K>, x: &[Line], y: &mut [Line]) {

@@ -19,7 +19,8 @@ use std::sync::Arc;
 use super::{GenerateError, StepLogits};
 use crate::model::Model;
 use lanes::WIDTH;
-use tiers::{Network, Streams};
+use matrix::Matrix;
+use tiers::{Block, Network, Streams};
 
 /// A model as packed numbers. Clones share them.
 #[derive(Debug, Clone)]
@@ -44,7 +45,13 @@ impl Lowered {
     /// Bytes of weights that a step reads, whatever the number of streams, on average over the phases of the pools.
     #[must_use]
     pub fn bytes_per_step(&self) -> f64 {
-        self.0.bytes_per_step()
+        self.0.per_step(Block::bytes, Matrix::bytes)
+    }
+
+    /// Multiply-adds of a step of one stream, on average over the phases of the pools, without norms and activations.
+    #[must_use]
+    pub fn multiply_adds_per_step(&self) -> f64 {
+        self.0.per_step(Block::multiply_adds, Matrix::multiply_adds)
     }
 
     /// `batch` streams from silence.

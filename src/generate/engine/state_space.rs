@@ -134,6 +134,12 @@ impl StateSpace {
         (self.numbers.len() + self.direct.len()) * size_of::<Line>() + self.broadcast.len() * size_of::<f32>()
     }
 
+    /// Multiply-adds for one sample of one stream, padding included.
+    pub(super) fn multiply_adds(&self) -> usize {
+        let each = if self.rank == 0 { 7 } else { 7 + 4 * self.rank };
+        self.channel_lines * WIDTH * self.modes * each
+    }
+
     /// One sample of every stream, then the skip and the GELU. `u` and `out`: `(streams, channel lines)`.
     #[inline(always)]
     pub(super) fn step<S: Simd, const K: usize>(
@@ -241,6 +247,10 @@ impl StateSpace {
                 next[1] = lanes.less(lanes.load(&f[1]), new_im, next[1]);
             }
         }
-        (lanes.add(y[0], y[1]), next.map(|next| lanes.add(next[0], next[1])))
+        let mut fed_back = [zero; R];
+        for (fed_back, next) in fed_back.iter_mut().zip(next) {
+            *fed_back = lanes.add(next[0], next[1]);
+        }
+        (lanes.add(y[0], y[1]), fed_back)
     }
 }

@@ -100,10 +100,19 @@ impl Block {
         }
     }
 
-    fn bytes(&self) -> usize {
+    /// Bytes of its numbers.
+    pub(super) fn bytes(&self) -> usize {
         match &self.layer {
             Layer::S4(space, gated) => space.bytes() + gated.bytes(),
             Layer::FeedForward(widen, narrow) => widen.bytes() + narrow.bytes(),
+        }
+    }
+
+    /// Multiply-adds of one position of one stream, padding included, without norms and activations.
+    pub(super) fn multiply_adds(&self) -> usize {
+        match &self.layer {
+            Layer::S4(space, gated) => space.multiply_adds() + gated.multiply_adds(),
+            Layer::FeedForward(widen, narrow) => widen.multiply_adds() + narrow.multiply_adds(),
         }
     }
 }
@@ -147,18 +156,18 @@ impl Network {
         }
     }
 
-    /// Bytes of numbers that one step reads, on average over the phases of the pools.
-    pub(super) fn bytes_per_step(&self) -> f64 {
+    /// The sum over what a step does, on average over the phases of the pools: of blocks and of other linear maps.
+    pub(super) fn per_step(&self, of_block: impl Fn(&Block) -> usize, of_map: impl Fn(&Matrix) -> usize) -> f64 {
         let mut rate = 1.0;
-        let mut bytes = self.head.bytes() as f64;
+        let mut sum = of_map(&self.head) as f64;
         for tier in &self.tiers {
-            bytes += rate * tier.blocks().map(Block::bytes).sum::<usize>() as f64;
+            sum += rate * tier.blocks().map(&of_block).sum::<usize>() as f64;
             if let Some(pool) = &tier.pool {
                 rate /= pool.factor as f64;
-                bytes += rate * (pool.down.bytes() + pool.up.bytes()) as f64;
+                sum += rate * (of_map(&pool.down) + of_map(&pool.up)) as f64;
             }
         }
-        bytes
+        sum
     }
 }
 
