@@ -9,6 +9,7 @@ mod audio_resample;
 mod audio_spectra;
 mod cli;
 mod complete;
+mod engine;
 mod experiment;
 mod generate;
 mod golden_model;

@@ -2,9 +2,23 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::Drawing;
 use crate::options::OptionError;
 use crate::seed::Seed;
+
+/// What steps a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// The engine, and libtorch for what it cannot step.
+    Auto,
+    /// The engine, or an error.
+    Engine,
+    /// The libtorch step.
+    Libtorch,
+}
 
 crate::options! {
     /// How much sound to generate, and how to draw it.
@@ -29,6 +43,9 @@ crate::options! {
         prompt: Option<PathBuf> = None,
         /// How much of the prompt to continue from, from its beginning; () takes all of it. [seconds; above 0]
         prompt_seconds: Option<f64> = None,
+        /// What steps the model: the engine made for it ("auto" and "engine"), or libtorch's own operations, which can step
+        /// everything, much slower; "auto" takes them for what the engine cannot step. [; "auto", "engine", "libtorch"]
+        engine: EngineChoice = EngineChoice::Auto,
         /// Orders the takes by log-likelihood, the likeliest first; otherwise by their number. [; true, false]
         sort: bool = true,
     }

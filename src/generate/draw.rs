@@ -3,6 +3,7 @@
 //! Likelihood and entropy are always those of the model itself, in float64: the softmax of the logits as they came, with no
 //! temperature and no mask. Temperature, top-k and top-p shape only what is drawn.
 
+use super::softmax;
 use crate::options::OptionError;
 
 /// How to draw from a distribution.
@@ -90,13 +91,7 @@ impl Distribution {
         if !largest.is_finite() || logits.iter().any(|logit| logit.is_nan()) {
             return false;
         }
-        let largest = f64::from(largest);
-        self.sum = 0.0;
-        for ((shifted, exponential), &logit) in self.shifted.iter_mut().zip(&mut self.exponentials).zip(logits) {
-            *shifted = f64::from(logit) - largest;
-            *exponential = shifted.exp();
-            self.sum += *exponential;
-        }
+        self.sum = softmax::exponentials(logits, f64::from(largest), &mut self.shifted, &mut self.exponentials);
         self.weights.copy_from_slice(&self.exponentials);
         self.total = self.sum;
         true
@@ -111,7 +106,7 @@ impl Distribution {
     /// The entropy under the model, in nats, as the reference accounts for it: the sum of `-p ln(p + 1e-6)`.
     #[must_use]
     pub fn entropy(&self) -> f64 {
-        self.exponentials.iter().map(|e| e / self.sum).map(|p| -p * (p + ENTROPY_FLOOR).ln()).sum()
+        softmax::entropy(&self.exponentials, self.sum, ENTROPY_FLOOR)
     }
 
     /// Shapes what [`draw`](Self::draw) draws from.
@@ -124,6 +119,11 @@ impl Distribution {
         let top_k = if drawing.temperature == 0.0 { 1 } else { drawing.top_k };
         let last = self.last_kept(top_k, drawing.top_p);
         let temperature = if drawing.temperature == 0.0 { 1.0 } else { drawing.temperature };
+        if last.is_none() && temperature == 1.0 {
+            self.weights.copy_from_slice(&self.exponentials);
+            self.total = self.sum;
+            return;
+        }
         self.total = 0.0;
         for (weight, token) in self.weights.iter_mut().zip(0..=u16::MAX) {
             let at = usize::from(token);

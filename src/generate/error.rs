@@ -76,6 +76,9 @@ pub enum GenerateError {
         /// The length asked for, in seconds.
         wanted: f64,
     },
+    /// Something that the engine has no packed form of.
+    #[error("the engine cannot step {0}")]
+    NotLowered(String),
     /// The model could not be stepped.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -97,6 +100,7 @@ impl GenerateError {
             Self::EmptyPrompt { .. } => Some("leave `prompt` out to start from silence".to_owned()),
             Self::PromptLength { found, .. } => Some(format!("`prompt_seconds` may be up to {found:.3}; leave it out to use all of the file")),
             Self::Model(error) => error.hint(),
+            Self::NotLowered(_) => Some("`engine: \"libtorch\"` steps whatever can be stepped, much slower".to_owned()),
             Self::LevelRange(_) | Self::Logits { .. } => None,
         }
     }

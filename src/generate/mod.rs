@@ -9,18 +9,21 @@
 
 mod config;
 mod draw;
+mod engine;
 mod error;
 mod libtorch;
 mod session;
+mod softmax;
 mod sound;
 mod step;
 mod take;
 
-pub use config::GenerateConfig;
+pub use config::{EngineChoice, GenerateConfig};
 pub use draw::{Distribution, Drawing};
+pub use engine::{Engine, Lowered};
 pub use error::GenerateError;
 pub use libtorch::LibtorchSteps;
 pub use session::Session;
 pub use sound::Sound;
 pub use step::StepLogits;
-pub use take::{Take, generate};
+pub use take::{Take, generate, generate_lowered};

@@ -15,8 +15,10 @@ use crate::seed::Seed;
 ///
 /// After an error the session is spent: some of its streams may have advanced. No step allocates; what the engine behind
 /// [`StepLogits`] does is its own affair.
-pub struct Session<'a> {
-    engine: &'a mut dyn StepLogits,
+pub struct Session<'a, E: StepLogits + ?Sized = dyn StepLogits + 'a> {
+    engine: &'a mut E,
+    /// Number of the first stream.
+    first: usize,
     drawing: Drawing,
     distribution: Distribution,
     /// One generator for each stream at counter 0; draw `t` is made by a copy set to counter `t`.
@@ -28,14 +30,23 @@ pub struct Session<'a> {
     entropy: Vec<f64>,
 }
 
-impl<'a> Session<'a> {
+impl<'a, E: StepLogits + ?Sized> Session<'a, E> {
     /// A session from silence: the engine is reset, and `zero_level` is what it will be fed first.
     ///
     /// # Errors
     /// [`GenerateError::Option`] for a drawing out of range; [`GenerateError::LevelRange`] and [`GenerateError::Token`] when
     /// tokens cannot name the engine's levels; whatever the engine reports.
-    pub fn new(
-        engine: &'a mut dyn StepLogits,
+    pub fn new(engine: &'a mut E, drawing: Drawing, seed: Seed, zero_level: u16) -> Result<Self, GenerateError> {
+        Self::from_stream(0, engine, drawing, seed, zero_level)
+    }
+
+    /// The same for some streams of a larger batch, of which `first` is the number of the first.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn from_stream(
+        first: usize,
+        engine: &'a mut E,
         drawing: Drawing,
         seed: Seed,
         zero_level: u16,
@@ -49,8 +60,9 @@ impl<'a> Session<'a> {
         let session = Self {
             engine,
             drawing,
+            first,
             distribution: Distribution::new(levels),
-            generators: (0..batch).map(|stream| seed.stream(&format!("generate/{stream}"), 0)).collect(),
+            generators: (first..first + batch).map(|stream| seed.stream(&format!("generate/{stream}"), 0)).collect(),
             tokens: vec![zero_level; batch],
             position: 0,
             log_likelihood: vec![0.0; batch],
@@ -143,7 +155,7 @@ impl<'a> Session<'a> {
         }
         for (stream, row) in logits.chunks_exact(levels).enumerate() {
             if !self.distribution.set(row) {
-                return Err(GenerateError::NotFinite { stream, position });
+                return Err(GenerateError::NotFinite { stream: self.first + stream, position });
             }
             let token = choose(&mut self.distribution, stream, &self.generators[stream]);
             self.log_likelihood[stream] += self.distribution.log_probability(token);

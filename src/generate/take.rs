@@ -1,6 +1,10 @@
 //! Whole takes: a prompt continued, or silence broken, a batch at a time.
 
-use super::{GenerateConfig, GenerateError, Session, Sound, StepLogits};
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{Engine, GenerateConfig, GenerateError, Lowered, Session, Sound, StepLogits};
 use crate::interrupt::Interrupt;
 use crate::options::Options;
 
@@ -55,49 +59,125 @@ pub fn generate(
 ) -> Result<Vec<Take>, GenerateError> {
     config.validate()?;
     let drawn = config.tokens(sound.sample_rate)?;
-    check_engine(engine, config, sound)?;
+    check_engine(engine.batch(), engine.levels(), config, sound)?;
     let total = prompt.len() + drawn;
-    let mut takes: Vec<Vec<u16>> = vec![Vec::with_capacity(total); config.batch];
-    let mut given = vec![0; config.batch];
-    let mut session = Session::new(engine, config.drawing(), config.seed(), sound.quantizer.zero_level())?;
+    let mut part = Part::new(0, engine, config, sound, total)?;
     for position in 0..total {
         if interrupt.is_set() {
             break;
         }
-        let settled = if let Some(&token) = prompt.get(position) {
-            given.fill(token);
-            session.absorb(&given)?;
-            &given
-        } else {
-            session.draw()?
-        };
-        for (take, &token) in takes.iter_mut().zip(settled) {
-            take.push(token);
-        }
+        part.advance(prompt, position..position + 1)?;
         progress(position + 1, total);
     }
-    let mut takes: Vec<Take> = takes
-        .into_iter()
-        .enumerate()
-        .map(|(stream, tokens)| Take {
-            stream,
-            prompt: prompt.len().min(tokens.len()),
-            log_likelihood: session.log_likelihood()[stream],
-            entropy: session.entropy()[stream],
-            wave: sound.quantizer.decode(&tokens),
-            tokens,
-        })
-        .collect();
+    Ok(finish(vec![part], prompt.len(), config, sound))
+}
+
+/// [`generate`] with the engine, the takes shared among `threads` threads. Take `i` is the same however many there are.
+///
+/// Progress comes, and an interrupt is looked for, every few positions.
+///
+/// # Errors
+/// Those of [`generate`].
+pub fn generate_lowered(
+    model: &Lowered,
+    config: &GenerateConfig,
+    sound: &Sound,
+    prompt: &[u16],
+    threads: usize,
+    interrupt: &Interrupt,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Take>, GenerateError> {
+    config.validate()?;
+    let total = prompt.len() + config.tokens(sound.sample_rate)?;
+    check_engine(config.batch, model.levels(), config, sound)?;
+    let shares = threads.clamp(1, config.batch);
+    let firsts: Vec<usize> = (0..=shares).map(|share| share * config.batch / shares).collect();
+    let mut engines: Vec<Engine> = firsts.windows(2).map(|ends| model.engine(ends[1] - ends[0])).collect();
+    let parts = engines.iter_mut().zip(&firsts);
+    let mut parts =
+        parts.map(|(engine, &first)| Part::new(first, engine, config, sound, total)).collect::<Result<Vec<_>, _>>()?;
+    let together = (LOOK_EVERY / config.batch).clamp(1, LOOK_EVERY);
+    let mut position = 0;
+    while position < total && !interrupt.is_set() {
+        let next = (position + together).min(total);
+        if let [part] = &mut parts[..] {
+            part.advance(prompt, position..next)?;
+        } else {
+            parts.par_iter_mut().try_for_each(|part| part.advance(prompt, position..next))?;
+        }
+        position = next;
+        progress(position, total);
+    }
+    Ok(finish(parts, prompt.len(), config, sound))
+}
+
+/// Tokens, over all takes, after which somebody may want to know or to stop: some milliseconds' worth.
+const LOOK_EVERY: usize = 512;
+
+/// Some of the takes in the making.
+struct Part<'a, E: StepLogits + ?Sized> {
+    first: usize,
+    session: Session<'a, E>,
+    takes: Vec<Vec<u16>>,
+    /// A prompt's token, for each stream.
+    given: Vec<u16>,
+}
+
+impl<'a, E: StepLogits + ?Sized> Part<'a, E> {
+    fn new(
+        first: usize,
+        engine: &'a mut E,
+        config: &GenerateConfig,
+        sound: &Sound,
+        total: usize,
+    ) -> Result<Self, GenerateError> {
+        let batch = engine.batch();
+        let zero = sound.quantizer.zero_level();
+        let session = Session::from_stream(first, engine, config.drawing(), config.seed(), zero)?;
+        Ok(Self { first, session, takes: vec![Vec::with_capacity(total); batch], given: vec![0; batch] })
+    }
+
+    fn advance(&mut self, prompt: &[u16], positions: Range<usize>) -> Result<(), GenerateError> {
+        for position in positions {
+            let settled = if let Some(&token) = prompt.get(position) {
+                self.given.fill(token);
+                self.session.absorb(&self.given)?;
+                &self.given
+            } else {
+                self.session.draw()?
+            };
+            for (take, &token) in self.takes.iter_mut().zip(settled) {
+                take.push(token);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn finish<E: StepLogits + ?Sized>(
+    parts: Vec<Part<'_, E>>,
+    prompt: usize,
+    config: &GenerateConfig,
+    sound: &Sound,
+) -> Vec<Take> {
+    let mut takes = Vec::with_capacity(config.batch);
+    for part in parts {
+        let counted = part.session.log_likelihood().iter().zip(part.session.entropy());
+        for ((stream, tokens), (&log_likelihood, &entropy)) in (part.first..).zip(part.takes).zip(counted) {
+            let (prompt, wave) = (prompt.min(tokens.len()), sound.quantizer.decode(&tokens));
+            takes.push(Take { stream, tokens, prompt, log_likelihood, entropy, wave });
+        }
+    }
     if config.sort {
         takes.sort_by(|a, b| b.log_likelihood.total_cmp(&a.log_likelihood)); // stable: equals stay by number
     }
-    Ok(takes)
+    takes
 }
 
-fn check_engine(engine: &dyn StepLogits, config: &GenerateConfig, sound: &Sound) -> Result<(), GenerateError> {
-    if engine.batch() != config.batch {
-        return Err(GenerateError::Batch { found: engine.batch(), needed: config.batch });
+fn check_engine(batch: usize, model: usize, config: &GenerateConfig, sound: &Sound) -> Result<(), GenerateError> {
+    if batch != config.batch {
+        return Err(GenerateError::Batch { found: batch, needed: config.batch });
     }
-    let (model, quantizer) = (engine.levels(), sound.quantizer.levels() as usize);
+    let quantizer = sound.quantizer.levels() as usize;
     if model == quantizer { Ok(()) } else { Err(GenerateError::Levels { model, quantizer }) }
 }

@@ -57,6 +57,11 @@ impl FeedForward {
         self.narrow.forward(&y)
     }
 
+    /// The two linear maps.
+    pub(crate) fn maps(&self) -> [&Linear; 2] {
+        [&self.widen, &self.narrow]
+    }
+
     pub(crate) fn frozen(&self) -> Result<Self, ModelError> {
         Ok(Self { config: self.config.clone(), widen: self.widen.frozen()?, narrow: self.narrow.frozen()? })
     }

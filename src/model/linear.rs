@@ -74,6 +74,11 @@ impl Linear {
         })
     }
 
+    /// The bias `(out)`.
+    pub(crate) fn bias(&self) -> &Tensor {
+        &self.bias
+    }
+
     /// `(batch, in, seq_len)` → `(batch, out, seq_len)`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         let matrix = self.matrix()?;

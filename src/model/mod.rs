@@ -46,12 +46,16 @@ pub use spec::{BlockSpec, ModelConfig, ModelSpec, PoolSpec, Preset, TierSpec};
 pub use stepper::{BackboneStepper, Stepper};
 pub use summary::{Line, Summary};
 
+/// What the step engine takes a model apart into.
+pub(crate) use crate::ssm::StepFactors;
+pub(crate) use linear::Linear;
+pub(crate) use norm::Norm;
+pub(crate) use tier::{Layer, Pooled, Residual, Tier};
+
 use crate::seed::Seed;
-use linear::{Form, Linear};
-use norm::Norm;
+use linear::Form;
 use params::{Builder, Init};
 use tch::{Device, Kind, Tensor};
-use tier::Tier;
 
 /// The tiers and the final LayerNorm, without embedding and head.
 #[derive(Debug)]
@@ -153,6 +157,11 @@ impl Model {
     #[must_use]
     pub fn levels(&self) -> i64 {
         self.levels
+    }
+
+    /// The tiers, the final norm, the embedding `(levels, d_model)` and the head: for lowering.
+    pub(crate) fn parts(&self) -> (&Tier, &Norm, &Tensor, &Linear) {
+        (&self.backbone.tier, &self.backbone.norm, &self.embedding, &self.head)
     }
 
     /// Where the weights are.

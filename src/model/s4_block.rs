@@ -9,7 +9,7 @@ use super::sashimi::SashimiConfig;
 use super::spec::ModelSpec;
 use crate::seed::Seed;
 use crate::ssm::dense::{Attune, attune};
-use crate::ssm::{Continuous, DtTransform, Recurrence, SsmError, Stored, Tape, conv, dplr, s4d};
+use crate::ssm::{Continuous, DtTransform, Recurrence, SsmError, StepFactors, Stored, Tape, conv, dplr, s4d};
 use rand::Rng;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -291,6 +291,27 @@ impl S4Block {
     /// libtorch's.
     pub fn kernel(&self, seq_len: i64) -> Result<Tensor, ModelError> {
         self.layer.kernel(seq_len, &mut Pass::eval())
+    }
+
+    /// The numbers of the recurrence, in float64.
+    ///
+    /// # Errors
+    /// [`ModelError::NotCausal`] when the block looks ahead; libtorch's.
+    pub(crate) fn step_factors(&self) -> Result<StepFactors, ModelError> {
+        let config = &self.layer.config;
+        if config.bidirectional {
+            return Err(ModelError::NotCausal(self.layer.name.clone()));
+        }
+        let system = self.layer.system()?;
+        Ok(match config.mode {
+            Mode::Dplr => StepFactors::of_dplr(&system, self.layer.l_kernel.get(), config.n_ssm == Some(1))?,
+            Mode::S4d => StepFactors::of_diagonal(&system, config.discretization)?,
+        })
+    }
+
+    /// The skip `D`, `(1, channels)`, and the gated map.
+    pub(crate) fn skip_and_map(&self) -> (&Tensor, &Linear) {
+        (&self.layer.d, &self.output_linear)
     }
 
     pub(crate) fn stepper(&self, batch: i64) -> Result<S4Step, ModelError> {

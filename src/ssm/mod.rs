@@ -12,6 +12,7 @@ pub mod conv;
 pub mod dense;
 pub mod dplr;
 mod error;
+mod factors;
 pub mod hippo;
 pub mod init;
 mod recurrence;
@@ -22,6 +23,7 @@ mod tape;
 mod vandermonde;
 
 pub use error::{SsmError, brief};
+pub use factors::StepFactors;
 pub use recurrence::Recurrence;
 pub use space::{Continuous, DtTransform, Stored};
 pub use tape::Tape;

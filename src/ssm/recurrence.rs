@@ -2,8 +2,9 @@
 
 use super::SsmError;
 use super::dense::{Attune, attune};
+use super::factors::{StepFactors, System};
 use super::s4d::{Discretization, discretize};
-use super::space::Continuous;
+use super::space::{Continuous, pairs, real_parts};
 use tch::{Device, Kind, Tensor};
 
 /// The factors of the bilinear step of a DPLR system, with no matrix and no diagonalisation (MATH.md §1).
@@ -130,6 +131,38 @@ impl Recurrence {
             Factors::Diagonal(f) => (f.a_bar.f_mul(state)?.f_add(&f.b_bar.f_mul(&u)?)?, &f.c),
         };
         Ok((real_sum(&c.f_unsqueeze(1)?.f_mul(&state)?)?, state))
+    }
+}
+
+impl StepFactors {
+    /// From a DPLR system whose `c` is C̃ for length `l_kernel` (plain C when 0), in float64 throughout. `shared`: every
+    /// channel has the same `lambda`, `b` and `p`.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn of_dplr(system: &Continuous, l_kernel: i64, shared: bool) -> Result<Self, SsmError> {
+        let _no_grad = tch::no_grad_guard();
+        let c = if l_kernel > 0 { attune(system, Attune::Undo(l_kernel))? } else { system.c.shallow_clone() };
+        let dt = system.dt.f_to_device(Device::Cpu)?.f_contiguous()?.f_view([-1])?;
+        let mut steps = vec![0.0; dt.numel()];
+        dt.f_copy_data(&mut steps, dt.numel())?;
+        let numbers = |x: &Tensor| pairs(&real_parts(x)?);
+        let (lambda, b, p) = (numbers(&system.lambda)?, numbers(&system.b)?, numbers(&system.p)?);
+        let c = numbers(&c.f_select(0, 0)?)?;
+        Ok(Self::dplr(&System { dt: steps, lambda, b, c, p }, shared))
+    }
+
+    /// From a diagonal system.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn of_diagonal(system: &Continuous, rule: Discretization) -> Result<Self, SsmError> {
+        let _no_grad = tch::no_grad_guard();
+        let (a_bar, b_bar) = discretize(system, rule)?;
+        let numbers = |x: &Tensor| pairs(&real_parts(x)?);
+        let channels = usize::try_from(system.sizes().0).unwrap_or(0);
+        let c = numbers(&system.c.f_select(0, 0)?)?;
+        Ok(Self::diagonal(numbers(&a_bar.f_sub_scalar(1.0)?)?, &numbers(&b_bar)?, &c, channels))
     }
 }
 

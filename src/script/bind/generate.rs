@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use rhai::{Array, Dynamic, Engine, Map};
 
 use super::audio::{Sound, Sounding, register_methods, wav_format};
-use super::model::ModelValue;
+use super::model::{ModelValue, Trained};
 use super::{Meter, Outcome};
 use crate::audio::{SampleFormat, write_wav};
-use crate::generate::{self, GenerateConfig, LibtorchSteps, Take};
+use crate::generate::{self, EngineChoice, GenerateConfig, GenerateError, LibtorchSteps, Lowered, Take};
 use crate::metrics::{Frame, Row};
 use crate::options::Options;
 use crate::script::context::Context;
@@ -229,19 +230,51 @@ pub fn draw(context: &Context, model: &ModelValue, config: &GenerateConfig) -> R
         None => Vec::new(),
     };
     config.validate()?;
-    let mut engine = LibtorchSteps::new(&trained.model, config.batch)?;
+    let lowered = lower(context, trained, config.engine)?;
     let mut meter = Meter::new(context, "generating");
     let rate = f64::from(sound.sample_rate);
+    let (start, batch) = (Instant::now(), config.batch);
+    let mut told = Instant::now();
     let mut progress = |done: usize, total: usize| {
         // A line for every sample would cost more than the sample.
-        if done.is_multiple_of(64) || done == total {
+        if done == total || told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
             #[expect(clippy::cast_precision_loss, reason = "a count of samples stays far below 2^53")]
-            meter.advance(done as u64, total as u64, &format!("{:.2} s of sound", done as f64 / rate));
+            let (seconds, takes) = (done as f64 / rate, batch as f64);
+            let speed = seconds * takes / start.elapsed().as_secs_f64().max(1e-9);
+            meter.advance(done as u64, total as u64, &format!("{seconds:.2} s of sound, {speed:.2} times real time"));
         }
     };
-    let takes = generate::generate(&mut engine, config, &sound, &prompt, &context.interrupt, &mut progress)?;
+    let takes = match &lowered {
+        Some(model) => {
+            let threads = crate::device::threads();
+            generate::generate_lowered(model, config, &sound, &prompt, threads, &context.interrupt, &mut progress)?
+        }
+        None => {
+            let mut engine = LibtorchSteps::new(&trained.model, config.batch)?;
+            generate::generate(&mut engine, config, &sound, &prompt, &context.interrupt, &mut progress)?
+        }
+    };
     let value = |take| TakeValue { take: Rc::new(take), sample_rate: sound.sample_rate };
     Ok(Takes(takes.into_iter().map(value).collect()))
+}
+
+/// How often the progress of a call is shown.
+const TELL_EVERY: Duration = Duration::from_millis(50);
+
+/// The engine's form of a model; none where libtorch is to step it, with a note when that was not asked for.
+fn lower(context: &Context, trained: &Trained, choice: EngineChoice) -> Result<Option<Lowered>, Fault> {
+    if choice == EngineChoice::Libtorch {
+        return Ok(None);
+    }
+    match Lowered::new(&trained.model) {
+        Ok(lowered) => Ok(Some(lowered)),
+        Err(reason @ GenerateError::NotLowered(_)) if choice == EngineChoice::Auto => {
+            context.host.note(&format!("{reason}: libtorch steps it, much slower"));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl Takes {

@@ -1,0 +1,176 @@
+//! Exponentials and logarithms of a whole row at once, in float64, on the CPU's vectors.
+//!
+//! Only sums and products of single roundings, in an order that does not depend on the width of the vectors: every machine
+//! draws the same token from the same logits.
+
+use std::f64::consts::{LN_2, LOG2_E};
+
+/// Numbers that advance together.
+const LANES: usize = 8;
+
+type Lane = [f64; LANES];
+
+/// `1.5 · 2⁵²`: added to a small number and taken away again, it rounds to the nearest integer.
+const ROUNDER: f64 = 6_755_399_441_055_744.0;
+
+/// ln 2 in two parts, of which the first has a short mantissa.
+const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
+const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+
+/// Below this `e^x` is not a normal number, and counts as zero.
+const LEAST: f64 = -708.0;
+
+/// `1/0!, 1/1!, …`: with `|r| ≤ ln 2 / 2`, what is left out is below 5e-18.
+const EXP: [f64; 14] = {
+    let mut coefficients = [1.0; 14];
+    let mut at = 1;
+    while at < 14 {
+        coefficients[at] = coefficients[at - 1] / at as f64;
+        at += 1;
+    }
+    coefficients
+};
+
+/// Terms of `2 artanh(s) = 2 (s + s³/3 + …)`; with `|s| ≤ 0.172`, what is left out is below 3e-18.
+const TERMS: usize = 11;
+
+#[inline(always)]
+fn exp(x: &Lane) -> Lane {
+    let mut out = [0.0; LANES];
+    for j in 0..LANES {
+        let x = if x[j] < LEAST { LEAST } else { x[j] };
+        let shifted = x * LOG2_E + ROUNDER;
+        let n = shifted - ROUNDER;
+        let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
+        let mut sum = EXP[13];
+        for &coefficient in EXP[..13].iter().rev() {
+            sum = sum * r + coefficient;
+        }
+        // The integer stands in the low bits of `shifted`: moved to the exponent, it is a power of two.
+        let power = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1.0_f64.to_bits()));
+        out[j] = sum * power;
+    }
+    for j in 0..LANES {
+        out[j] = if x[j] < LEAST { 0.0 } else { out[j] };
+    }
+    out
+}
+
+/// Of positive normal numbers.
+#[inline(always)]
+fn ln(x: &Lane) -> Lane {
+    let mut out = [0.0; LANES];
+    for j in 0..LANES {
+        let bits = x[j].to_bits();
+        // From √½ to √2, by taking away the exponent of a number that is as far above √½.
+        let above = bits.wrapping_sub(std::f64::consts::FRAC_1_SQRT_2.to_bits());
+        let exponent = (above >> 52) as u32 as i32; // at most 2047 before, with its borrow after
+        let exponent = (exponent << 20) >> 20; // twelve bits, with their sign
+        let mantissa = f64::from_bits(bits.wrapping_sub(above & (0xfff_u64 << 52)));
+        let s = (mantissa - 1.0) / (mantissa + 1.0);
+        let square = s * s;
+        let mut sum = 0.0;
+        for term in (0..TERMS).rev() {
+            sum = sum * square + 2.0 / (2 * term + 1) as f64;
+        }
+        out[j] = f64::from(exponent) * LN_2 + sum * s;
+    }
+    out
+}
+
+/// `shifted = logits − largest`, `exponentials = e^shifted`; returns their sum.
+pub(super) fn exponentials(logits: &[f32], largest: f64, shifted: &mut [f64], exponentials: &mut [f64]) -> f64 {
+    pulp::Arch::new().dispatch(Exponentials { logits, largest, shifted, exponentials })
+}
+
+struct Exponentials<'a> {
+    logits: &'a [f32],
+    largest: f64,
+    shifted: &'a mut [f64],
+    exponentials: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for Exponentials<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn call(self) -> f64 {
+        let mut sums = [0.0; LANES];
+        let rows =
+            self.logits.chunks(LANES).zip(self.shifted.chunks_mut(LANES)).zip(self.exponentials.chunks_mut(LANES));
+        for ((logits, shifted), exponentials) in rows {
+            let mut x = [f64::NEG_INFINITY; LANES];
+            for (x, &logit) in x.iter_mut().zip(logits) {
+                *x = f64::from(logit) - self.largest;
+            }
+            let e = exp(&x);
+            for (sum, e) in sums.iter_mut().zip(e) {
+                *sum += e;
+            }
+            shifted.copy_from_slice(&x[..shifted.len()]);
+            exponentials.copy_from_slice(&e[..exponentials.len()]);
+        }
+        sums.iter().sum()
+    }
+}
+
+/// `Σ −p ln(p + floor)` over `p = exponentials / sum`.
+pub(super) fn entropy(exponentials: &[f64], sum: f64, floor: f64) -> f64 {
+    pulp::Arch::new().dispatch(Entropy { exponentials, scale: 1.0 / sum, floor })
+}
+
+struct Entropy<'a> {
+    exponentials: &'a [f64],
+    scale: f64,
+    floor: f64,
+}
+
+impl pulp::NullaryFnOnce for Entropy<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn call(self) -> f64 {
+        let mut sums = [0.0; LANES];
+        for exponentials in self.exponentials.chunks(LANES) {
+            let mut p = [0.0; LANES];
+            p[..exponentials.len()].copy_from_slice(exponentials);
+            let mut floored = [0.0; LANES];
+            for j in 0..LANES {
+                p[j] *= self.scale;
+                floored[j] = p[j] + self.floor;
+            }
+            let logarithms = ln(&floored);
+            for j in 0..LANES {
+                sums[j] -= p[j] * logarithms[j];
+            }
+        }
+        sums.iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exponentials_are_right_to_the_last_digits() {
+        for step in 0..200_000 {
+            let x = -f64::from(step) * 0.0036;
+            let (found, exact) = (exp(&[x; LANES])[3], x.exp());
+            let allowed = if x < LEAST { 1e-300 } else { 4e-16 * exact };
+            assert!((found - exact).abs() <= allowed, "e^{x} is {exact:e}, not {found:e}");
+        }
+        assert_eq!(exp(&[f64::NEG_INFINITY; LANES]), [0.0; LANES]);
+        assert_eq!(exp(&[0.0; LANES]), [1.0; LANES]);
+    }
+
+    #[test]
+    fn logarithms_are_right_to_the_last_digits() {
+        for step in 0..200_000 {
+            let x = (-f64::from(step) * 1e-4).exp() * 1.37;
+            let (found, exact) = (ln(&[x; LANES])[5], x.ln());
+            assert!((found - exact).abs() <= 4e-16 * exact.abs().max(1.0), "ln {x} is {exact}, not {found}");
+        }
+        assert_eq!(ln(&[1.0; LANES]), [0.0; LANES]);
+    }
+}
