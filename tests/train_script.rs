@@ -54,11 +54,20 @@ fn ctrl_c_in_a_callback_stops_saves_and_keeps_the_run_in_reach() {
     let listener = Listener::default();
     let mut session = listener.session();
     let interrupt = listener.interrupt.clone();
+    let begun = folder.join("begun.csv");
+    let callback =
+        format!("on_step: |s| if s.step == 2 {{ table([\"n\"], [[1]]).to_csv(\"{}\"); loop {{}} }}", begun.display());
     let asker = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(400));
+        // Not by the clock: the callback says when it loops.
+        for _ in 0..6000 {
+            if begun.is_file() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
         interrupt.set();
     });
-    let text = training(&folder.join("run"), "on_step: |s| if s.step == 2 { loop {} }");
+    let text = training(&folder.join("run"), &callback);
     let stopped = session.evaluate(&text).expect_err("interrupted");
     asker.join().expect("the asker");
     assert_eq!(stopped.cause, Cause::Interrupt, "{stopped}");
