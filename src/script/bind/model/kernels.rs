@@ -74,7 +74,7 @@ fn taps(length: i64) -> Result<usize, Fault> {
 
 impl ModelValue {
     /// `look` on the network that has the weights, or on one with initial ones.
-    fn on_network<T>(&self, look: impl FnOnce(&Model) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(crate) fn on_network<T>(&self, look: impl FnOnce(&Model) -> Result<T, Fault>) -> Result<T, Fault> {
         match &self.trained {
             Some(trained) => look(&trained.model),
             None => look(&self.on_cpu()?),

@@ -7,7 +7,7 @@ use rhai::{Dynamic, Engine, Map};
 use super::super::Outcome;
 use super::super::model::ModelValue;
 use super::fault;
-use crate::model::{BlockSpec, Model, ModelError, StateMatrix, TierSpec};
+use crate::model::{ModelError, Place, StateMatrix};
 use crate::options::{OptionError, Options};
 use crate::plot::{self, Figure, Kernel, Plane, Spectrum};
 use crate::script::context::Context;
@@ -116,25 +116,6 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
     });
 }
 
-/// Looks into the network of a model: the trained one, or one with initial weights.
-fn look<T>(context: &Context, model: &Dynamic, at: impl FnOnce(&Model) -> Result<T, Fault>) -> Result<T, Fault> {
-    let model = ModelValue::of(context, model)?;
-    match &model.trained {
-        Some(trained) => at(&trained.model),
-        None => at(&model.on_cpu()?),
-    }
-}
-
-/// For each S4 layer, in the order that they run, how many samples of the sound one of its steps takes.
-fn spacings(tier: &TierSpec, spacing: i64, into: &mut Vec<i64>) {
-    let own = |blocks: &[BlockSpec]| blocks.iter().filter(|block| matches!(block, BlockSpec::S4(_))).count();
-    into.extend(std::iter::repeat_n(spacing, own(&tier.down)));
-    if let Some(pool) = &tier.pool {
-        spacings(&pool.inner, spacing.saturating_mul(pool.factor), into);
-    }
-    into.extend(std::iter::repeat_n(spacing, own(&tier.blocks)));
-}
-
 /// The layers to show: one, or all.
 fn chosen(layer: Option<usize>, layers: usize) -> Result<Vec<usize>, Fault> {
     match layer {
@@ -149,22 +130,24 @@ fn chosen(layer: Option<usize>, layers: usize) -> Result<Vec<usize>, Fault> {
 }
 
 pub(super) fn kernels(context: &Context, model: &Dynamic, config: &KernelPlotConfig) -> Result<Figure, Fault> {
-    let kernels = look(context, model, |network| {
-        let all = network.kernels(i64::try_from(config.length).unwrap_or(i64::MAX))?;
-        let mut spacing = Vec::new();
-        spacings(&network.spec().tier, 1, &mut spacing);
+    let kernels = ModelValue::of(context, model)?.on_network(|network| {
+        let places: Vec<_> = network.spec().blocks().collect();
+        let all = network.s4_layers();
         let layers = chosen(config.layer, all.len())?;
         let mut kernels = Vec::new();
         for &layer in &layers {
-            let one = all[layer].f_select(0, 0).map_err(ModelError::from)?; // (channels, seq_len): of the first output
-            let channels = usize::try_from(one.size()[0]).unwrap_or(1);
-            let step = spacing.get(layer).copied().unwrap_or(1);
+            let (index, block) = all[layer];
+            let Place { channels, rate: step, .. } = places[index];
             let taps = config.length.div_ceil(usize::try_from(step).unwrap_or(1));
-            let shown = config.channels.min(channels);
+            let shown = i64::try_from(config.channels).unwrap_or(i64::MAX).min(channels);
             for channel in (0..shown).map(|index| index * channels / shown) {
-                let row = one.f_select(0, i64::try_from(channel).unwrap_or(0)).map_err(ModelError::from)?;
-                let mut values = Vec::<f64>::try_from(&row).map_err(ModelError::from)?;
-                values.truncate(taps);
+                if context.interrupt.is_set() {
+                    return Err(ModelError::Interrupted.into());
+                }
+                let taps = i64::try_from(taps).unwrap_or(i64::MAX);
+                let response = block.impulse_response_of(channel, taps)?; // (outputs, 1, taps): of the first output
+                let row = response.f_select(0, 0).and_then(|first| first.f_select(0, 0)).map_err(ModelError::from)?;
+                let values = Vec::<f64>::try_from(&row).map_err(ModelError::from)?;
                 let rate = if step > 1 { format!(" (1/{step} rate)") } else { String::new() };
                 let label = match (layers.len(), shown) {
                     (_, 1) => format!("layer {layer}{rate}"),
@@ -191,7 +174,8 @@ pub(super) fn kernels(context: &Context, model: &Dynamic, config: &KernelPlotCon
 }
 
 fn eigenvalues(context: &Context, model: &Dynamic, config: &EigenPlotConfig) -> Result<Figure, Fault> {
-    let layers = look(context, model, |network| Ok(network.eigenvalues(config.matrix, &context.interrupt)?))?;
+    let model = ModelValue::of(context, model)?;
+    let layers = model.on_network(|network| Ok(network.eigenvalues(config.matrix, &context.interrupt)?))?;
     let spectra: Vec<Spectrum> = chosen(config.layer, layers.len())?
         .into_iter()
         .map(|index| {
