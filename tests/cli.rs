@@ -227,6 +227,10 @@ fn the_parameters_of_a_script_and_of_its_modules_are_listed() {
     let listed = contains("steps").and(contains("updates")).and(contains("depth"));
     wasabi(&folder).args(["run", &file, "--params"]).assert().success().stdout(listed);
     wasabi(&folder).args(["run", &file, "--params", "--set", "steps=1"]).assert().code(2);
+    let file = script(&folder, "import \"common\" as c; print(\"ran\"); print(c::f());");
+    wasabi(&folder).args(["run", &file, "--set", "depth=7"]).assert().success().stdout("ran\n7\n");
+    let stray = wasabi(&folder).args(["run", &file, "--set", "detph=7"]).assert().code(2);
+    stray.stdout("").stderr(contains("--set depth=…"));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::device::{self, Selection};
 use crate::interrupt::Interrupt;
 use crate::metrics::{Frame, Row};
 use crate::repl::{self, Console, Insistence};
-use crate::script::{Cause, Context, Diagnostic, Fault, Session, actions, fenced, show_table};
+use crate::script::{Cause, Context, Declared, Diagnostic, Fault, Session, actions, fenced, show_table};
 
 /// How the program ends.
 mod code {
@@ -106,8 +106,8 @@ fn run(matches: &ArgMatches, context: Context) -> Result<(), Diagnostic> {
 
 /// Lists what `--set` can change.
 fn parameters(file: &Path, context: &Context) -> Result<(), Diagnostic> {
-    let (found, computed) = Session::parameters(file)?;
-    let rows: Vec<Row> = found
+    let Declared { parameters, complete } = Session::parameters(file)?;
+    let rows: Vec<Row> = parameters
         .into_iter()
         .map(|found| Row::new().with("parameter", found.name).with("default", found.default).with("about", found.about))
         .collect();
@@ -117,8 +117,8 @@ fn parameters(file: &Path, context: &Context) -> Result<(), Diagnostic> {
         let frame = Frame::from_rows(&rows).map_err(Fault::from)?;
         context.host.print(&show_table(&frame, context.host.width()));
     }
-    if computed {
-        context.host.note("the script reads more parameters, whose names it computes");
+    if !complete {
+        context.host.note("it may read more: a name is computed, text is evaluated, or a module was not found");
     }
     Ok(())
 }

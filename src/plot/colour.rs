@@ -49,28 +49,16 @@ pub enum Theme {
     Dark,
 }
 
-impl std::fmt::Display for Theme {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+impl Theme {
+    /// Every theme with its name.
+    pub const NAMES: [(&'static str, Self); 2] = [("paper", Self::Paper), ("dark", Self::Dark)];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Paper => "paper",
             Self::Dark => "dark",
-        })
-    }
-}
-
-/// The name of no theme.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there are \"paper\" and \"dark\"")]
-pub struct UnknownTheme;
-
-impl std::str::FromStr for Theme {
-    type Err = UnknownTheme;
-
-    fn from_str(name: &str) -> Result<Self, UnknownTheme> {
-        match name {
-            "paper" => Ok(Self::Paper),
-            "dark" => Ok(Self::Dark),
-            _ => Err(UnknownTheme),
         }
     }
 }

@@ -51,7 +51,7 @@ mod viridis;
 pub use bars::{BarsConfig, Base, bars};
 pub use cells::Ink;
 pub use chart::{Band, Series, Style};
-pub use colour::{Theme, UnknownTheme};
+pub use colour::Theme;
 pub use curves::{curves, loss_curve, metric_curve, smooth};
 pub use error::PlotError;
 pub use figure::Figure;

@@ -8,6 +8,7 @@ use super::console::Console;
 use super::graphics::Graphics;
 use crate::device::{self, Selection};
 use crate::options::nearest;
+use crate::plot::Theme;
 use crate::script::{Diagnostic, Host, Session};
 
 /// A command: its name, what follows it, and what it does.
@@ -183,15 +184,7 @@ fn variables(session: &Session, width: usize) -> String {
 }
 
 fn save(session: &Session, path: &Path) -> Result<String, Diagnostic> {
-    let Some(script) = session.transcript() else {
-        return Err(Diagnostic::new("nothing has been typed yet that could be saved"));
-    };
-    let head = format!("// A wasabi session, saved by `:save`. Run it with: wasabi run {}\n\n", path.display());
-    let lines = script.lines().count();
-    std::fs::write(path, format!("{head}{script}")).map_err(|error| {
-        Diagnostic::new(format!("cannot write {}: {error}", path.display()))
-            .with_hint("choose a folder that exists and that you may write to")
-    })?;
+    let lines = session.save(path)?;
     Ok(format!("{}: {lines} lines; run it with `wasabi run {0}`", path.display()))
 }
 
@@ -202,7 +195,7 @@ fn set(session: &Session, console: &Console, rest: &str) -> Result<String, Diagn
     if name.is_empty() {
         let now = [
             console.graphics().to_string(),
-            settings.theme.get().map_or("auto".to_owned(), |theme| theme.to_string()),
+            settings.theme.get().map_or("auto", Theme::name).to_owned(),
             settings.figures.borrow().display().to_string(),
             device::threads().to_string(),
         ];
@@ -215,10 +208,11 @@ fn set(session: &Session, console: &Console, rest: &str) -> Result<String, Diagn
             let graphics: Graphics = value.parse().map_err(|()| wrong("auto, kitty, iterm, sixel, blocks or off"))?;
             console.set_graphics(graphics);
         }
-        "theme" => settings.theme.set(match value {
-            "auto" => None,
-            _ => Some(value.parse().map_err(|_| wrong("auto, paper or dark"))?),
-        }),
+        "theme" if value == "auto" => settings.theme.set(None),
+        "theme" => {
+            let named = Theme::NAMES.into_iter().find(|(name, _)| *name == value);
+            settings.theme.set(Some(named.ok_or_else(|| wrong("auto, paper or dark"))?.1));
+        }
         "figures" if value.is_empty() => return Err(wrong("the path of a folder")),
         "figures" => *settings.figures.borrow_mut() = value.into(),
         "threads" => {

@@ -33,7 +33,7 @@ pub use docs::{Doc, Docs};
 pub use fault::Fault;
 pub(crate) use fence::fenced;
 pub use host::{Host, Task};
-pub use params::Parameter;
+pub use params::{Declared, Parameter};
 pub use session::{Session, Variable};
 pub use source::Source;
 pub use table::show_table;

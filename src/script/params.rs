@@ -1,12 +1,13 @@
 //! `param("steps", 900)` in a script, `--set steps=50` on the command line.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use rhai::{Dynamic, Engine};
 use serde_json::Value;
 
 use super::fault::Fault;
-use super::lexer::{self, Kind};
+use super::lexer::{self, Kind, Token};
 use crate::options::nearest;
 
 /// The values given from outside, and which names the script asked for.
@@ -56,13 +57,13 @@ impl Params {
         }
     }
 
-    /// Refuses, before anything runs, a given name that `script` never asks for; silent when the script computes the
-    /// names that it asks for, and so only the end can tell.
-    pub(super) fn check_before(&self, script: &str) -> Result<(), Fault> {
-        match names_in(script) {
-            Some(names) => self.check(&names),
-            None => Ok(()),
+    /// Refuses, before anything runs, a given name that the script never asks for; silent where `declared` may not be all
+    /// that it asks for, and so only the end can tell.
+    pub(super) fn check_before(&self, declared: &Declared) -> Result<(), Fault> {
+        if !declared.complete {
+            return Ok(());
         }
+        self.check(&declared.parameters.iter().map(|parameter| parameter.name.clone()).collect::<Vec<_>>())
     }
 
     /// Refuses a given name that the script did not ask for.
@@ -92,55 +93,76 @@ pub struct Parameter {
     pub about: String,
 }
 
-/// The parameters that `script` reads with their names written out, in its order, each once; and whether it computes the
-/// names of others.
-pub(super) fn listed(script: &str) -> (Vec<Parameter>, bool) {
-    let tokens: Vec<_> = lexer::tokens(script);
-    let word = |at: usize| tokens.get(at).map_or("", |token| &script[token.span.clone()]);
-    let mut found: Vec<Parameter> = Vec::new();
-    let mut computed = false;
-    for at in
-        (0..tokens.len()).filter(|at| tokens[*at].kind == Kind::Name && word(*at) == "param" && word(at + 1) == "(")
-    {
-        let name = word(at + 2).strip_prefix('"').and_then(|name| name.strip_suffix('"'));
-        let Some(name) = name.filter(|_| word(at + 3) == ",") else {
-            computed = true;
-            continue;
-        };
-        let mut depth = 1;
-        let close = (at + 3..tokens.len()).find(|at| {
-            depth += lexer::nesting(script, &tokens[*at]);
-            depth == 0
-        });
-        let Some(close) = close else { continue };
-        let default = script[tokens[at + 3].span.end..tokens[close].span.start].trim();
-        let line_end = script[tokens[close].span.end..].find('\n').map_or(script.len(), |n| tokens[close].span.end + n);
-        let comment = tokens[close..].iter().find(|token| token.kind == Kind::Comment && token.span.start < line_end);
-        let about = comment.map_or("", |token| script[token.span.clone()].trim_start_matches('/').trim());
-        if !found.iter().any(|known| known.name == name) {
-            let default = default.split_whitespace().collect::<Vec<_>>().join(" ");
-            found.push(Parameter { name: name.to_owned(), default, about: about.to_owned() });
-        }
-    }
-    (found, computed)
+/// What a script and the modules that it imports say of their parameters, without being run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// Those whose names are written out, in order, each once.
+    pub parameters: Vec<Parameter>,
+    /// Whether these are all: no name is computed, nothing is evaluated as text, every module was found.
+    pub complete: bool,
 }
 
-/// Every name that `script` asks for, when they are all written out and nothing is imported.
-fn names_in(script: &str) -> Option<Vec<String>> {
-    let tokens: Vec<_> = lexer::tokens(script).into_iter().filter(|token| token.kind != Kind::Comment).collect();
-    let word = |at: usize| tokens.get(at).map_or("", |token| &script[token.span.clone()]);
-    let mut names = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        match (token.kind, word(at)) {
-            (Kind::Keyword, "import") | (Kind::Name, "eval") => return None,
-            (Kind::Name, "param") => {
-                let name = word(at + 2).strip_prefix('"').and_then(|name| name.strip_suffix('"'));
-                names.push(name.filter(|_| word(at + 1) == "(" && word(at + 3) == ",")?.to_owned());
+impl Declared {
+    /// What `script` says, whose modules lie in `modules`; without that folder an import leaves the list incomplete.
+    pub(super) fn of(script: &str, modules: Option<&Path>) -> Self {
+        let mut declared = Self { parameters: Vec::new(), complete: true };
+        declared.read(script, modules, &mut Vec::new());
+        declared
+    }
+
+    fn read(&mut self, script: &str, modules: Option<&Path>, seen: &mut Vec<PathBuf>) {
+        let all = lexer::tokens(script);
+        let tokens: Vec<&Token> = all.iter().filter(|token| token.kind != Kind::Comment).collect();
+        let word = |at: usize| tokens.get(at).map_or("", |token| &script[token.span.clone()]);
+        let text = |at: usize| word(at).strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+        for (at, token) in tokens.iter().enumerate() {
+            match (token.kind, word(at)) {
+                (Kind::Keyword, "import") => self.read_module(text(at + 1), modules, seen),
+                (Kind::Name, "eval") => self.complete = false,
+                (Kind::Name, "param") => match text(at + 2).filter(|_| word(at + 1) == "(" && word(at + 3) == ",") {
+                    Some(name) => self.add(name, script, &tokens[at + 3..], &all),
+                    None => self.complete = false,
+                },
+                _ => {}
             }
-            _ => {}
         }
     }
-    Some(names)
+
+    fn read_module(&mut self, name: Option<&str>, modules: Option<&Path>, seen: &mut Vec<PathBuf>) {
+        let Some(path) = name.zip(modules).map(|(name, folder)| folder.join(name).with_extension("rhai")) else {
+            self.complete = false;
+            return;
+        };
+        if seen.contains(&path) {
+            return;
+        }
+        seen.push(path.clone());
+        match std::fs::read_to_string(path) {
+            Ok(text) => self.read(&text, modules, seen),
+            Err(_) => self.complete = false,
+        }
+    }
+
+    /// Adds the parameter `name`, whose default follows the comma that `rest` begins with.
+    fn add(&mut self, name: &str, script: &str, rest: &[&Token], all: &[Token]) {
+        let mut depth = 1;
+        let close = rest.iter().find(|token| {
+            depth += lexer::nesting(script, token);
+            depth == 0
+        });
+        let Some(close) = close.filter(|_| !self.parameters.iter().any(|known| known.name == name)) else { return };
+        let default = &script[rest[0].span.end..close.span.start];
+        let after = close.span.end;
+        let line_end = script[after..].find('\n').map_or(script.len(), |length| after + length);
+        let comment =
+            all.iter().find(|token| token.kind == Kind::Comment && (after..line_end).contains(&token.span.start));
+        let about = comment.map_or("", |token| script[token.span.clone()].trim_start_matches('/').trim());
+        self.parameters.push(Parameter {
+            name: name.to_owned(),
+            default: default.split_whitespace().collect::<Vec<_>>().join(" "),
+            about: about.to_owned(),
+        });
+    }
 }
 
 #[cfg(test)]
@@ -166,23 +188,24 @@ mod tests {
 
     #[test]
     fn a_stray_name_is_refused_before_the_script_runs() {
-        let fault = given("stpes", "3").check_before("let n = param(\"steps\", 900);").expect_err("stray");
+        let fault =
+            given("stpes", "3").check_before(&Declared::of("let n = param(\"steps\", 900);", None)).expect_err("stray");
         assert_eq!(fault.hint.as_deref(), Some("did you mean `--set steps=…`?"));
     }
 
     #[test]
     fn parameters_are_listed_with_their_defaults_and_what_their_line_says() {
         let script = "let a = param(\"steps\", 9 * (1 + 1));  // updates\nlet b = [param(\"pool\", [4, 4])];\nparam(\"x\" + a, 1);";
-        let (found, computed) = listed(script);
+        let Declared { parameters: found, complete } = Declared::of(script, None);
         let short: Vec<_> = found.iter().map(|p| (p.name.as_str(), p.default.as_str(), p.about.as_str())).collect();
         assert_eq!(short, [("steps", "9 * (1 + 1)", "updates"), ("pool", "[4, 4]", "")]);
-        assert!(computed);
+        assert!(!complete, "one name is computed");
     }
 
     #[test]
     fn a_computed_name_leaves_the_check_to_the_end() {
         let mut params = given("a1", "3");
-        assert_eq!(params.check_before("param(\"a\" + i, 0)"), Ok(()));
+        assert_eq!(params.check_before(&Declared::of("param(\"a\" + i, 0)", None)), Ok(()));
         assert!(params.check_after().is_err());
         assert!(params.get(&Engine::new_raw(), "a1", Dynamic::from(0_i64)).is_ok());
         assert_eq!(params.check_after(), Ok(()));

@@ -2,6 +2,7 @@
 //! typed.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -20,10 +21,11 @@ use super::explain::Known;
 use super::fence::fenced;
 use super::lexer;
 use super::manual;
-use super::params::{self, Parameter, Params};
+use super::params::{Declared, Params};
 use super::source::Source;
 use super::transcript::{self, Transcript};
 use crate::device::Selection;
+use crate::metrics::atomic;
 use crate::plot::Figure;
 
 /// What the prompt's lines are called in front of a line number.
@@ -111,30 +113,15 @@ impl Session {
         if let Some(folder) = path.parent() {
             self.engine.set_module_resolver(FileModuleResolver::new_with_path(folder));
         }
-        self.run(&Source::new(&path.display().to_string(), &text), given)
+        self.run_beside(&Source::new(&path.display().to_string(), &text), given, path.parent())
     }
 
-    /// The parameters that the script at `path` reads, those of the modules that it imports among them; and whether it
-    /// computes the names of others.
+    /// The parameters that the script at `path` reads, those of the modules that it imports among them.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn parameters(path: &Path) -> Result<(Vec<Parameter>, bool), Diagnostic> {
-        let text = read(path)?;
-        let (mut found, mut computed) = params::listed(&text);
-        for name in transcript::imports(&text).into_iter().filter_map(|import| import.split('"').nth(1)) {
-            let module = path.with_file_name("").join(name).with_extension("rhai");
-            if let Ok(text) = std::fs::read_to_string(module) {
-                let (more, also) = params::listed(&text);
-                found.extend(
-                    more.into_iter()
-                        .filter(|more| !found.iter().any(|known| known.name == more.name))
-                        .collect::<Vec<_>>(),
-                );
-                computed |= also;
-            }
-        }
-        Ok((found, computed))
+    pub fn parameters(path: &Path) -> Result<Declared, Diagnostic> {
+        Ok(Declared::of(&read(path)?, path.parent()))
     }
 
     /// Runs a whole script.
@@ -142,9 +129,21 @@ impl Session {
     /// # Errors
     /// As [`Session::run_file`].
     pub fn run(&mut self, source: &Source, given: BTreeMap<String, String>) -> Result<(), Diagnostic> {
+        self.run_beside(source, given, None)
+    }
+
+    /// Runs `source`, whose modules lie in `modules`.
+    fn run_beside(
+        &mut self,
+        source: &Source,
+        given: BTreeMap<String, String>,
+        modules: Option<&Path>,
+    ) -> Result<(), Diagnostic> {
         let params = Params::new(given);
         // Rhai skips a `#!` line by itself, and keeps counting.
-        params.check_before(source.text()).map_err(|fault| Diagnostic::from(fault).of_usage())?;
+        params
+            .check_before(&Declared::of(source.text(), modules))
+            .map_err(|fault| Diagnostic::from(fault).of_usage())?;
         self.context.params.replace(params);
         // A script's last value is of no interest: it prints what it wants seen.
         drop(self.evaluate_in(source, 0)?);
@@ -187,10 +186,21 @@ impl Session {
         Ok(())
     }
 
-    /// What was typed so far as a script that does the same; None where nothing was.
-    #[must_use]
-    pub fn transcript(&self) -> Option<String> {
-        (!self.transcript.is_empty()).then(|| self.transcript.script())
+    /// Writes what was typed so far to `path` as a script that does the same, whole or not at all; returns how many lines.
+    ///
+    /// # Errors
+    /// When nothing was typed, or the file cannot be written; a former file then stays whole.
+    pub fn save(&self, path: &Path) -> Result<usize, Diagnostic> {
+        if self.transcript.is_empty() {
+            return Err(Diagnostic::new("nothing has been typed yet that could be saved"));
+        }
+        let script = self.transcript.script();
+        let head = format!("// A wasabi session, saved by `:save`. Run it with: wasabi run {}\n\n", path.display());
+        atomic::replace(path, |file| file.write_all(format!("{head}{script}").as_bytes())).map_err(|error| {
+            Diagnostic::new(format!("cannot write {}: {error}", path.display()))
+                .with_hint("choose a folder that exists and that you may write to")
+        })?;
+        Ok(script.lines().count())
     }
 
     /// The variables that live, in the order of their names.

@@ -142,8 +142,7 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs) {
             Ok(figure.size(pixels(width)?, pixels(height)?))
         })
         .register_fn("theme", |figure: Figure, name: &str| -> Outcome<Figure> {
-            let known = [("paper", Theme::Paper), ("dark", Theme::Dark)];
-            Ok(figure.theme(choice("theme", name, &known)?))
+            Ok(figure.theme(choice("theme", name, &Theme::NAMES)?))
         })
         .register_fn("legend", |figure: Figure, name: &str| -> Outcome<Figure> {
             let known =
