@@ -46,8 +46,17 @@ impl Frame {
                 names.push(name);
             }
         }
-        let column = |name| column_of(name, &rows.iter().map(|row: &Row| row.get(name)).collect::<Vec<_>>());
-        let columns = names.into_iter().map(column).collect::<Result<_, _>>()?;
+        Self::from_rows_under(&names, rows)
+    }
+
+    /// A table of `rows` with the columns `names` in their order, whatever the rows hold: a name that no row has is a column
+    /// of nulls, and a figure under no such name is left out.
+    ///
+    /// # Errors
+    /// As [`Frame::from_rows`]; [`MetricsError::Frame`] if a name occurs twice.
+    pub fn from_rows_under(names: &[&str], rows: &[Row]) -> Result<Self, MetricsError> {
+        let column = |name: &&str| column_of(name, &rows.iter().map(|row: &Row| row.get(name)).collect::<Vec<_>>());
+        let columns = names.iter().map(column).collect::<Result<_, _>>()?;
         DataFrame::new(rows.len(), columns).map(Self).map_err(MetricsError::frame("make a frame"))
     }
 

@@ -68,6 +68,7 @@ pub(super) fn run_folders() -> Vec<String> {
 pub(super) fn runs_table(root: &Path) -> Result<Frame, Fault> {
     /// Letters of a sparkline.
     const CURVE: usize = 16;
+    const COLUMNS: [&str; 8] = ["run", "state", "steps", "val_bpb", "best_bpb", "minutes", "changed", "curve"];
     let mut found = find_runs(root);
     found.reverse();
     if found.is_empty() {
@@ -87,7 +88,7 @@ pub(super) fn runs_table(root: &Path) -> Result<Frame, Fault> {
             .with("changed", ago(run.when))
             .with("curve", sparkline(&run.curve, CURVE))
     };
-    Ok(Frame::from_rows(&found.iter().map(row).collect::<Vec<_>>())?)
+    Ok(Frame::from_rows_under(&COLUMNS, &found.iter().map(row).collect::<Vec<_>>())?)
 }
 
 /// `3 min ago`.

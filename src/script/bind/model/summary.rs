@@ -61,9 +61,12 @@ const DOCS: &[Doc] = &[
     },
 ];
 
-/// The columns of [`frame`], with a value of the kind of each.
+/// The columns of [`frame`].
 const COLUMNS: [&str; 10] =
     ["index", "name", "block", "tier", "shape", "d_state", "parameters", "group", "macs_per_sample", "receptive_field"];
+
+/// The columns of [`folded`].
+const FOLDED: [&str; 7] = ["index", "block", "shape", "d_state", "parameters", "macs/sample", "reach"];
 
 pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
     docs.add(DOCS);
@@ -135,14 +138,7 @@ fn frame(summary: &Summary) -> Result<Frame, Fault> {
             .with_some("macs_per_sample", line.macs_per_sample)
             .with_some("receptive_field", line.receptive_field)
     };
-    // A column is there even where no row has a value for it: the kinds come from a row of its own, taken off again.
-    let mut rows = vec![COLUMNS.into_iter().fold(Row::new(), |row, name| match name {
-        "name" | "block" | "shape" | "group" => row.with(name, ""),
-        "macs_per_sample" => row.with(name, 0.0),
-        _ => row.with(name, 0),
-    })];
-    rows.extend(summary.lines.iter().map(row));
-    Ok(Frame::from_rows(&rows)?.tail(summary.lines.len()))
+    Ok(Frame::from_rows_under(&COLUMNS, &summary.lines.iter().map(row).collect::<Vec<_>>())?)
 }
 
 fn group_names(line: &Line) -> String {
@@ -174,22 +170,16 @@ fn folded(summary: &Summary) -> Result<Frame, Fault> {
         let of = |line: &Line| (line.block, line.tier, line.shape.clone(), line.d_state, line.parameters);
         one.index.is_some() && other.index.is_some() && of(one) == of(other)
     };
-    let mut rows = vec![folded_kinds(summary)];
+    let mut rows = Vec::new();
     for run in runs(&summary.lines, alike) {
         for at in 0..run.period {
             let lines = summary.lines[run.start + at..].iter().step_by(run.period).take(run.times);
             rows.push(folded_row(&lines.collect::<Vec<_>>()));
         }
     }
-    Ok(Frame::from_rows(&rows)?.tail(rows.len() - 1))
-}
-
-/// A row that gives the columns their order and kinds.
-fn folded_kinds(summary: &Summary) -> Row {
-    let row = Row::new().with("index", "").with("block", "").with("shape", "");
     let has_states = summary.lines.iter().any(|line| line.d_state.is_some());
-    let row = if has_states { row.with("d_state", 0) } else { row };
-    row.with("parameters", 0).with("macs/sample", 0).with("reach", 0)
+    let names: Vec<&str> = FOLDED.into_iter().filter(|name| has_states || *name != "d_state").collect();
+    Ok(Frame::from_rows_under(&names, &rows)?)
 }
 
 /// One row for `lines`, which are alike but for their receptive fields: the largest is shown.
