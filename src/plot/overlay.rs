@@ -2,29 +2,33 @@
 
 use super::axes::Axes;
 use super::legend::{Entry, Sample};
-use super::mark::{Anchor, Mark, Rect, clip};
-use super::page::Page;
+use super::mark::{Anchor, Mark, Point, Rect, clip};
+use super::page::{Page, Rule};
 use super::text::small_width;
 
 /// The entries that rules add to a legend.
 pub(super) fn entries(page: &Page<'_>) -> Vec<Entry> {
-    let entry = |rule: &super::page::Rule| Entry {
+    let entry = |rule: &Rule| Entry {
         label: rule.label.clone(),
         sample: Sample { upright: rule.upright, ..Sample::line(page.theme.quiet(), 1.3, rule.dash) },
     };
     page.look.rules.iter().map(entry).collect()
 }
 
+/// Where a rule crosses the area: one line, or none outside it; `unit` divides what it gives for y.
+pub(super) fn across(rule: &Rule, axes: &Axes<'_>, unit: f64) -> Vec<Vec<Point>> {
+    let ends = if rule.upright {
+        [axes.at(rule.at, axes.y.low), axes.at(rule.at, axes.y.high)]
+    } else {
+        [axes.at(axes.x.low, rule.at / unit), axes.at(axes.x.high, rule.at / unit)]
+    };
+    clip(&ends.into_iter().flatten().collect::<Vec<_>>(), &axes.area)
+}
+
 /// Draws rules and notes; `unit` divides what they give for y.
 pub(super) fn draw(page: &Page<'_>, axes: &Axes<'_>, unit: f64, marks: &mut Vec<Mark>) {
     for rule in &page.look.rules {
-        let ends = if rule.upright {
-            [axes.at(rule.at, axes.y.low), axes.at(rule.at, axes.y.high)]
-        } else {
-            [axes.at(axes.x.low, rule.at / unit), axes.at(axes.x.high, rule.at / unit)]
-        };
-        let points: Vec<_> = ends.into_iter().flatten().collect();
-        for points in clip(&points, &axes.area) {
+        for points in across(rule, axes, unit) {
             marks.push(Mark::Line { points, colour: page.theme.quiet(), width: 1.3, dash: rule.dash });
         }
     }

@@ -6,7 +6,7 @@ use super::chart::scale;
 use super::colour::{Colour, Map, Ramp};
 use super::error::PlotError;
 use super::figure::{Content, Figure};
-use super::mark::{Anchor, Mark, Rect, clip};
+use super::mark::{Anchor, Mark, Rect};
 use super::overlay;
 use super::page::Page;
 use super::scale::{Scale, count, whole};
@@ -283,13 +283,7 @@ fn draw_rules(page: &Page<'_>, axes: &Axes<'_>, unit: f64, marks: &mut Vec<Mark>
     const WHITE: Colour = Colour { rgb: (255, 255, 255), alpha: 1.0 };
     const EDGE: Colour = Colour { rgb: (0, 0, 0), alpha: 0.5 };
     for rule in &page.look.rules {
-        let ends = if rule.upright {
-            [axes.at(rule.at, axes.y.low), axes.at(rule.at, axes.y.high)]
-        } else {
-            [axes.at(axes.x.low, rule.at / unit), axes.at(axes.x.high, rule.at / unit)]
-        };
-        let points: Vec<_> = ends.into_iter().flatten().collect();
-        for points in clip(&points, &axes.area) {
+        for points in overlay::across(rule, axes, unit) {
             let end = points[points.len() - 1];
             for (colour, width) in [(EDGE, 3.0), (WHITE, 1.3)] {
                 marks.push(Mark::Line { points: points.clone(), colour, width, dash: rule.dash });

@@ -20,6 +20,12 @@ impl Candidate {
         let text = text.into();
         Self { shown: text.clone(), text }
     }
+
+    /// Of something that is called: with the bracket that its arguments follow.
+    fn call(name: impl Into<String>) -> Self {
+        let shown = name.into();
+        Self { text: format!("{shown}("), shown }
+    }
 }
 
 /// What could stand at the cursor.
@@ -74,13 +80,7 @@ impl Session {
             .names()
             .into_iter()
             .filter(|name| name.starts_with(typed))
-            .map(|name| {
-                if self.is_function(&name) {
-                    Candidate { text: format!("{name}("), shown: name }
-                } else {
-                    Candidate::plain(name)
-                }
-            })
+            .map(|name| if self.is_function(&name) { Candidate::call(name) } else { Candidate::plain(name) })
             .collect();
         candidates.extend(keywords().iter().filter(|word| word.starts_with(typed)).map(|word| Candidate::plain(*word)));
         candidates.sort();
@@ -124,7 +124,7 @@ impl Session {
         let mut candidates: Vec<Candidate> = fitting.map(member).collect();
         if let Some(of) = &of {
             let own = self.built_in_members(of).iter().filter(|name| name.starts_with(typed));
-            candidates.extend(own.map(|name| Candidate { text: format!("{name}("), shown: name.clone() }));
+            candidates.extend(own.map(Candidate::call));
         }
         candidates.sort();
         candidates.dedup();
@@ -205,6 +205,5 @@ impl Session {
 }
 
 fn member(doc: &Doc) -> Candidate {
-    let name = doc.name.to_owned();
-    if doc.is_property() { Candidate::plain(name) } else { Candidate { text: format!("{name}("), shown: name } }
+    if doc.is_property() { Candidate::plain(doc.name) } else { Candidate::call(doc.name) }
 }

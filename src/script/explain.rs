@@ -7,7 +7,7 @@ use super::diagnostic::{Diagnostic, Mark};
 use super::docs::Docs;
 use super::fault::Fault;
 use super::source::Source;
-use crate::options::nearest;
+use crate::options::{lower_first, nearest};
 
 /// What an explanation may look at.
 pub(super) struct Known<'a> {
@@ -228,13 +228,4 @@ fn with_hint(diagnostic: Diagnostic, hint: Option<String>) -> Diagnostic {
 
 fn mark(source: &Source, position: Position) -> Option<Mark> {
     Some(Mark { source: source.clone(), span: source.word(position)?, label: None })
-}
-
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    let second_is_upper = text.chars().nth(1).is_some_and(char::is_uppercase);
-    match chars.next() {
-        Some(first) if !second_is_upper => first.to_lowercase().chain(chars).collect(),
-        _ => text.to_owned(),
-    }
 }

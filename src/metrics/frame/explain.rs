@@ -5,7 +5,7 @@ use polars::sql::keywords::all_functions;
 
 use super::text::{Kind, Rewritten, tokens};
 use crate::metrics::MetricsError;
-use crate::options::nearest;
+use crate::options::{lower_first, nearest};
 
 /// How much of a text is quoted around the place at fault, in characters.
 const QUOTED: usize = 48;
@@ -255,13 +255,4 @@ fn hint(message: &str) -> Option<String> {
         ("one (and only one) statement", "one query, without a `;` inside"),
     ];
     HINTS.iter().find(|(mark, _)| message.contains(mark)).map(|(_, hint)| (*hint).to_owned())
-}
-
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    let second_is_upper = text.chars().nth(1).is_some_and(char::is_uppercase);
-    match chars.next() {
-        Some(first) if !second_is_upper => first.to_lowercase().chain(chars).collect(),
-        _ => text.to_owned(),
-    }
 }

@@ -294,7 +294,7 @@ impl ReportValue {
         } else if let Some(run) = value.clone().try_cast::<RunValue>() {
             add_run(&mut report, &run, caption)?;
         } else if let Some(found) = value.clone().try_cast::<Evaluation>() {
-            let usual = summary(&found);
+            let usual = format!("Evaluation on {}, {} tokens: {}", found.part, found.tokens, train::accuracies(&found));
             report.table(train::table(&found)?, Some(caption.unwrap_or(&usual)))?;
         } else {
             drop(report); // how a value prints is for the script to say
@@ -390,20 +390,6 @@ fn add_run(report: &mut Report, run: &RunValue, caption: Option<&str>) -> Result
     report.code(Code { text: run.describe(), ..Code::default() });
     report.figure(plot::loss_curve(&[(label.as_str(), &frame)])?, Some(caption.unwrap_or(&format!("Loss of {label}"))));
     Ok(())
-}
-
-/// What the table of an evaluation leaves out.
-fn summary(found: &Evaluation) -> String {
-    let percent = |share: f64| format!("{:.1}", 100.0 * share);
-    format!(
-        "Evaluation on {}, {} tokens: accuracy {} %, @3 {} %, @5 {} %, @10 {} %",
-        found.part,
-        found.tokens,
-        percent(found.accuracy),
-        percent(found.accuracy_at_3),
-        percent(found.accuracy_at_5),
-        percent(found.accuracy_at_10)
-    )
 }
 
 /// A map as two columns.

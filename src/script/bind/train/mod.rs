@@ -26,7 +26,7 @@ use crate::script::fault::Fault;
 use crate::seed::Seed;
 use crate::train::{self, FIXED, Fork, TrainConfig, TrainError, open_run};
 use callbacks::{Callbacks, FIELDS, Watch};
-pub(crate) use evaluate::table;
+pub(crate) use evaluate::{accuracies, table};
 pub use evaluate::{describe, score_model};
 pub use run::RunValue;
 
