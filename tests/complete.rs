@@ -2,7 +2,7 @@
 
 use wasabi::script::Session;
 
-use crate::script_fixture::{Listener, tiny_run};
+use crate::script_fixture::Listener;
 
 fn session() -> Session {
     let mut session = Listener::default().session();
@@ -53,13 +53,6 @@ fn a_text_offers_the_choices_of_its_option() {
     let found = session().complete("sashimi(#{ preset: \"re");
     assert_eq!(found.candidates.iter().map(|c| c.text.as_str()).collect::<Vec<_>>(), ["repo"]);
     assert!(session().complete("audio(\"da").path, "elsewhere a path");
-}
-
-#[test]
-fn the_folder_of_a_run_is_offered_where_one_is_needed() {
-    let run = tiny_run().display().to_string();
-    assert!(session().complete("load_run(\"").path);
-    assert!(!run.is_empty());
 }
 
 #[test]

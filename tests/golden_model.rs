@@ -155,20 +155,7 @@ fn check_backbone_in_both(case: &Case) {
 }
 
 mod backbones_are_the_references {
-    crate::support::golden_cases!(
-        super::check_backbone_in_both,
-        ["sashimi_", "unet_", "standalone_"],
-        [
-            sashimi_d16_isotropic,
-            sashimi_d16_pool24,
-            sashimi_d16_pool44,
-            sashimi_d8_expand3_ff1_pool5,
-            standalone_sashimi_d4,
-            standalone_sashimi_unet_d4,
-            standalone_sashimi_unet_d4_2layers,
-            unet_d8_pool44
-        ]
-    );
+    crate::support::backbone_cases!(super::check_backbone_in_both);
 }
 
 fn check_backbone(case: &Case, kind: Kind, precision: Precision) {

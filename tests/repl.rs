@@ -7,7 +7,7 @@ use std::time::Duration;
 use expectrl::session::OsSession;
 use expectrl::{ControlCode, Eof, Expect, Regex, Session};
 
-use crate::script_fixture::{TINY, scratch, tones_corpus};
+use crate::script_fixture::{TINY, scratch, tiny_run, tones_corpus};
 
 type Prompt = OsSession;
 
@@ -110,6 +110,22 @@ fn tab_completes_and_what_a_call_wants_stands_behind_the_cursor() {
     let mut session = prompt(&folder);
     session.send("isotropic(#{ d_st\t").expect("typing");
     session.expect(Regex("integer = 64")).expect("the option's name was completed, and its default stands behind it");
+}
+
+#[test]
+fn the_folder_of_a_run_is_completed_from_its_name() {
+    let folder = scratch("repl-runs");
+    let run = folder.join("experiments/first");
+    std::fs::create_dir_all(run.parent().expect("a parent")).expect("a folder");
+    let copied = Command::new("cp").arg("-r").args([tiny_run(), &run]).status().expect("cp");
+    assert!(copied.success());
+    let mut session = prompt(&folder);
+    session.send("load_run(\"fir\t").expect("typing");
+    session.expect("experiments/first").expect("the folder for the name");
+    session.send_line("\").steps").expect("typing");
+    session.expect(Regex(r"\b2\b")).expect("the steps of the run");
+    session.expect(PROMPT).expect("the prompt");
+    ask(&mut session, ":runs", r"experiments/first +finished +2/2");
 }
 
 #[test]

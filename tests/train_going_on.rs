@@ -1,23 +1,12 @@
 //! Going on with a run under other settings, and in a run of its own.
 
-use crate::train_run::{bits, config, corpus_in, frame, run_in, timeless, tiny_model};
+use crate::train_run::{Notes, bits, config, corpus_in, frame, run_in, timeless, tiny_model};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind};
 use wasabi::experiment::{RunDir, State, find_runs, summarize};
 use wasabi::interrupt::Interrupt;
-use wasabi::train::{
-    Checkpoint, Fork, Observer, Resumed, Schedule, Silent, Stop, TrainConfig, TrainError, fork, resume,
-};
-
-#[derive(Default)]
-struct Notes(Vec<String>);
-
-impl Observer for Notes {
-    fn on_note(&mut self, note: &str) {
-        self.0.push(note.to_owned());
-    }
-}
+use wasabi::train::{Checkpoint, Fork, Resumed, Schedule, Silent, Stop, TrainConfig, TrainError, fork, resume};
 
 impl Notes {
     fn has(&self, text: &str) -> bool {

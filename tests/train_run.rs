@@ -52,6 +52,16 @@ pub(crate) fn config(steps: u64) -> TrainConfig {
     TrainConfig { steps: Some(steps), seed: 5, eval_every: 4, accuracy_every: 3, ..TrainConfig::default() }
 }
 
+/// An observer that keeps what it is told.
+#[derive(Default)]
+pub(crate) struct Notes(pub(crate) Vec<String>);
+
+impl Observer for Notes {
+    fn on_note(&mut self, note: &str) {
+        self.0.push(note.to_owned());
+    }
+}
+
 pub(crate) fn run_in(
     model: &mut Model,
     corpus: &Corpus,
@@ -526,13 +536,6 @@ fn a_run_is_not_continued_with_another_model_or_other_audio() {
 
 #[test]
 fn a_finished_run_continues_under_more_steps_and_says_what_differs() {
-    #[derive(Default)]
-    struct Notes(Vec<String>);
-    impl Observer for Notes {
-        fn on_note(&mut self, note: &str) {
-            self.0.push(note.to_owned());
-        }
-    }
     let folder = tempfile::tempdir().expect("a folder");
     let corpus = corpus_in(&folder.path().join("audio"));
     let [run, whole] = ["run", "whole"].map(|name| folder.path().join(name));

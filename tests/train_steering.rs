@@ -1,6 +1,6 @@
 //! Observers that steer: they stop a run, change its rates, add columns, and a run so steered is gone on with bit for bit.
 
-use crate::train_run::{bits, config, corpus_in, frame, run_in, timeless, tiny_model};
+use crate::train_run::{Notes, bits, config, corpus_in, frame, run_in, timeless, tiny_model};
 use serde_json::Map;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -90,13 +90,6 @@ fn a_run_whose_rates_an_observer_changes_is_gone_on_with_bit_for_bit() {
 
 #[test]
 fn a_run_without_its_observer_keeps_the_last_rate_and_says_who_is_missing() {
-    #[derive(Default)]
-    struct Notes(Vec<String>);
-    impl Observer for Notes {
-        fn on_note(&mut self, note: &str) {
-            self.0.push(note.to_owned());
-        }
-    }
     let folder = tempfile::tempdir().expect("a folder");
     let corpus = corpus_in(&folder.path().join("audio"));
     let path = folder.path().join("run");

@@ -67,6 +67,27 @@ macro_rules! golden_cases {
 }
 pub(crate) use golden_cases;
 
+/// [`golden_cases`] for every backbone: what checks one checks them all.
+macro_rules! backbone_cases {
+    ($check:path) => {
+        $crate::support::golden_cases!(
+            $check,
+            ["sashimi_", "unet_", "standalone_"],
+            [
+                sashimi_d16_isotropic,
+                sashimi_d16_pool24,
+                sashimi_d16_pool44,
+                sashimi_d8_expand3_ff1_pool5,
+                standalone_sashimi_d4,
+                standalone_sashimi_unet_d4,
+                standalone_sashimi_unet_d4_2layers,
+                unet_d8_pool44
+            ]
+        );
+    };
+}
+pub(crate) use backbone_cases;
+
 fn shipped_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
