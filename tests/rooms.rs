@@ -39,6 +39,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["script"]),
     ("base64", &["plot", "report", "repl"]),
     ("blake3", &["seed", "audio", "experiment", "train"]),
+    ("chrono", &["report"]),
     ("clap", &["cli", "main"]),
     ("console", &["repl", "cli"]),
     ("hound", &["audio"]),

@@ -1,8 +1,9 @@
 //! The lab book: a run is a folder that survives anything.
 //!
 //! Lives here: the layout of a run's folder, its record `run.toml` (every setting, the seed, the code revision, the
-//! versions), where it stands, and which runs there are ([`find_runs`]). Sweeps and launchers will live here too. Does not: tensors, training (`train`, which writes into a run), drawing, printing. A run can be
-//! listed and read without libtorch. May use: `metrics`.
+//! versions), where it stands, and which runs there are ([`find_runs`]). Sweeps and launchers will live here too. Does not:
+//! tensors, training (`train`, which writes into a run), drawing, printing. A run can be listed and read without libtorch.
+//! May use: `metrics`.
 //!
 //! ```text
 //! run/
@@ -21,8 +22,15 @@ mod run_dir;
 mod status;
 mod summary;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 pub use error::ExperimentError;
 pub use record::{ForkOrigin, RECORD_SCHEMA, Record, Versions};
 pub use run_dir::{Existing, RunDir};
 pub use status::{RunLock, State, Status};
 pub use summary::{RunSummary, find_runs, summarize};
+
+/// Now, in seconds since 1970.
+fn unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,6 +1,6 @@
 //! `run.toml`: everything that it takes to repeat a run.
 
-use super::ExperimentError;
+use super::{ExperimentError, unix_s};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -97,12 +97,11 @@ impl Record {
         train: Map<String, Value>,
         model: Map<String, Value>,
     ) -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self {
             schema: RECORD_SCHEMA,
             signature: signature(seed, &[&corpus, &train, &model]),
             seed,
-            created_unix_s: since.as_secs(),
+            created_unix_s: unix_s(),
             revision: option_env!("WASABI_REVISION").unwrap_or("unknown").to_owned(),
             device,
             threads,

@@ -1,7 +1,7 @@
 //! The folder of one run: where everything goes.
 
 use super::status::{self, RunLock, Status};
-use super::{ExperimentError, Record};
+use super::{ExperimentError, Record, unix_s};
 use crate::metrics::atomic;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -181,8 +181,7 @@ impl RunDir {
     /// # Errors
     /// [`ExperimentError::Write`].
     pub fn write_status(&self, status: &Status) -> Result<(), ExperimentError> {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let text = Status { updated_unix_s: since.as_secs(), ..status.clone() }.to_json();
+        let text = Status { updated_unix_s: unix_s(), ..status.clone() }.to_json();
         let path = self.status_path();
         atomic::replace(&path, |out| writeln!(out, "{text}")).map_err(|source| ExperimentError::Write { path, source })
     }

@@ -1,37 +1,30 @@
 //! The time of day, as a report's foot says it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use chrono::{DateTime, Utc};
 
 /// Now, as `2026-11-24 15:14 UTC`.
 pub(super) fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    text(since.as_secs())
+    text(Utc::now())
 }
 
-fn text(unix_s: u64) -> String {
-    let (year, month, day) = civil(unix_s / 86_400);
-    let (hour, minute) = (unix_s % 86_400 / 3600, unix_s % 3600 / 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
-}
-
-/// Year, month and day of the Gregorian calendar, from days since 1970-01-01: years are counted from March, so that the
-/// leap day is their last, in eras of 400 years.
-fn civil(days: u64) -> (u64, u64, u64) {
-    const DAYS_BEFORE_1970: u64 = 719_468; // since 0000-03-01
-    const ERA: u64 = 146_097;
-    let days = days + DAYS_BEFORE_1970;
-    let (era, of_era) = (days / ERA, days % ERA);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+fn text(moment: DateTime<Utc>) -> String {
+    moment.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn text_of(unix_s: i64) -> String {
+        text(DateTime::from_timestamp(unix_s, 0).expect("within the calendar"))
+    }
+
+    /// Year, month and day, `days` after 1970-01-01.
+    fn civil(days: i64) -> (u64, u64, u64) {
+        let text = text_of(days * 86_400);
+        let numbers: Vec<u64> = text[..10].split('-').map(|part| part.parse().expect("a number")).collect();
+        (numbers[0], numbers[1], numbers[2])
+    }
 
     #[test]
     fn days_of_known_dates_are_found() {
@@ -43,7 +36,7 @@ mod tests {
             (1_709_251_200, "2024-03-01 00:00 UTC"),
             (4_107_542_400, "2100-03-01 00:00 UTC"), // 2100 has no leap day
         ] {
-            assert_eq!(text(unix_s), expected);
+            assert_eq!(text_of(unix_s), expected);
         }
     }
 
