@@ -103,7 +103,7 @@ fn random_spec(number: u64) -> (ModelSpec, i64) {
             "pool": { "factor": factor, "expand": expand, "inner": tier },
         });
     }
-    let preset = if number % 3 == 0 { "standalone" } else { "repo" };
+    let preset = if number.is_multiple_of(3) { "standalone" } else { "repo" };
     let spec = json!({ "d_model": d_model, "unet": unet, "preset": preset, "norm": "affine", "tier": tier });
     (serde_json::from_value(spec).expect("a composition"), product)
 }
@@ -114,7 +114,7 @@ fn random_nestings_step_as_libtorch_does_in_float64() {
         let (spec, product) = random_spec(number);
         let model = model(&spec, LEVELS, number);
         stir(&model);
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             attune(&model, product * 8);
         }
         let batch = [1, 3, 2][number as usize % 3];
