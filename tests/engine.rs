@@ -114,7 +114,7 @@ fn random_nestings_step_as_libtorch_does_in_float64() {
         let (spec, product) = random_spec(number);
         let model = model(&spec, LEVELS, number);
         stir(&model);
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             attune(&model, product * 8);
         }
         let batch = [1, 3, 2][number as usize % 3];

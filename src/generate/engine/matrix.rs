@@ -149,26 +149,24 @@ impl Job<'_> {
             while rows.len() >= 4 {
                 let x = std::array::from_fn(|_| rows.next().unwrap_or_default());
                 let sums = self.sums::<S, K, T, T, 4>(lanes, 0, x);
-                self.write(lanes, 0, sums, &mut out);
+                self.write(lanes, sums, &mut out);
             }
         } else {
-            while rows.len() >= 2 {
-                let x: [&[Line]; 2] = std::array::from_fn(|_| rows.next().unwrap_or_default());
-                if T == 4 {
-                    let (low, high) =
-                        (self.sums::<S, K, T, 2, 2>(lanes, 0, x), self.sums::<S, K, T, 2, 2>(lanes, 2, x));
-                    let joined: [[Wide<S, K>; 4]; 2] =
-                        std::array::from_fn(|s| [low[s][0], low[s][1], high[s][0], high[s][1]]);
-                    self.write(lanes, 0, joined, &mut out);
-                } else {
-                    let sums = self.sums::<S, K, T, T, 2>(lanes, 0, x);
-                    self.write(lanes, 0, sums, &mut out);
+            while rows.len() >= 4 {
+                let x: [&[Line]; 4] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+                let mut joined = [[lanes.splat(0.0); T]; 4];
+                for line in 0..T {
+                    let sums = self.sums::<S, K, T, 1, 4>(lanes, line, x);
+                    for (joined, [sum]) in joined.iter_mut().zip(sums) {
+                        joined[line] = sum;
+                    }
                 }
+                self.write(lanes, joined, &mut out);
             }
         }
         for x in rows {
             let sums = self.sums::<S, K, T, T, 1>(lanes, 0, [x]);
-            self.write(lanes, 0, sums, &mut out);
+            self.write(lanes, sums, &mut out);
         }
     }
 
@@ -201,12 +199,11 @@ impl Job<'_> {
     fn write<'y, S: Simd, const K: usize, const N: usize, const B: usize>(
         &self,
         lanes: Lanes<S, K>,
-        from: usize,
         sums: [[Wide<S, K>; N]; B],
         out: &mut impl Iterator<Item = &'y mut [Line]>,
     ) {
         for (sums, row) in sums.into_iter().zip(out) {
-            for (sum, line) in sums.into_iter().zip(&mut row[self.first + from..]) {
+            for (sum, line) in sums.into_iter().zip(&mut row[self.first..]) {
                 lanes.store(line, sum);
             }
         }
