@@ -28,8 +28,12 @@ fn tones(count: usize) -> (tempfile::TempDir, CorpusConfig) {
     for index in 0..count {
         tone(&folder.path().join(format!("t{index}.wav")), 1000, index);
     }
-    let config =
-        CorpusConfig { from: folder.path().to_owned(), window: 256, train_fraction: 0.5, ..CorpusConfig::default() };
+    let config = CorpusConfig {
+        from: folder.path().to_owned(),
+        window: 256,
+        train_fraction: Some(0.5),
+        ..CorpusConfig::default()
+    };
     (folder, config)
 }
 
@@ -60,7 +64,7 @@ fn golden_examples_are_the_windows_of_the_corpus() {
                 from: folder.path().into(),
                 window,
                 drop_last,
-                train_fraction: 0.6,
+                train_fraction: Some(0.6),
                 ..Default::default()
             };
             let corpus = open(&config).expect("good files");
@@ -110,7 +114,7 @@ fn files_are_dealt_in_natural_order_of_their_paths_and_hidden_ones_are_left_out(
         tone(&folder.path().join(name), 1000, index);
     }
     std::fs::write(folder.path().join("notes.txt"), "not audio").expect("written");
-    config.train_fraction = 0.5;
+    config.train_fraction = Some(0.5);
     let corpus = open(&config).expect("good files");
     let files: Vec<(&str, Part, usize)> =
         corpus.files().iter().map(|file| (file.name.as_str(), file.part, file.windows)).collect();
@@ -182,7 +186,7 @@ fn tokens_come_from_the_cache_until_contents_or_settings_change() {
         (CorpusConfig { scaling: Scaling::Peak, ..config.clone() }, 4),
         (CorpusConfig { scaling: Scaling::Peak, window: 128, ..config.clone() }, 0),
         (CorpusConfig { drop_last: false, ..config.clone() }, 0),
-        (CorpusConfig { train_fraction: 0.6, ..config.clone() }, 0),
+        (CorpusConfig { train_fraction: Some(0.6), ..config.clone() }, 0),
     ] {
         let before = entries(&cache).len();
         let changed = open(&change).expect("good files");
@@ -288,17 +292,32 @@ fn a_missing_an_empty_and_a_soundless_folder_have_their_own_messages() {
 }
 
 #[test]
+fn a_share_that_is_left_open_fills_every_part_of_few_files_and_says_so() {
+    let (_folder, config) = tones(6);
+    let corpus = open(&CorpusConfig { train_fraction: None, ..config }).expect("no part is empty");
+    let parts = [Part::Train, Part::Val, Part::Test].map(|part| corpus.part(part).clip_names().len());
+    assert_eq!((parts, corpus.config().train_fraction), ([4, 1, 1], Some(0.83)));
+    let told: Vec<_> = corpus.warnings().iter().filter(|warning| warning.contains("train_fraction is 0.83")).collect();
+    assert_eq!(told.len(), 1, "{:?}", corpus.warnings());
+    let (_folder, config) = tones(17);
+    let corpus = open(&CorpusConfig { train_fraction: None, ..config }).expect("enough files");
+    assert_eq!(corpus.config().train_fraction, Some(0.88), "that of the reference wherever it fits");
+    assert!(!corpus.warnings().iter().any(|warning| warning.contains("train_fraction")), "{:?}", corpus.warnings());
+}
+
+#[test]
 fn an_empty_part_says_how_many_files_there_are_and_which_fraction_works() {
     let (folder, config) = tones(6);
-    let (error, text, hint) = refused(&CorpusConfig { train_fraction: 0.88, ..config.clone() });
+    let (error, text, hint) = refused(&CorpusConfig { train_fraction: Some(0.88), ..config.clone() });
     let AudioError::EmptySplit { files: 6, counts: [5, 0, 1], works: Some(works), .. } = error else {
         panic!("{text}")
     };
     assert!(text.contains("validation") && text.contains("6 files at train_fraction 0.88"), "{text}");
     assert!(hint.contains(&works.to_string()), "{hint}");
-    let corpus = open(&CorpusConfig { train_fraction: works, ..config.clone() }).expect("the fraction of the hint");
+    let corpus =
+        open(&CorpusConfig { train_fraction: Some(works), ..config.clone() }).expect("the fraction of the hint");
     assert!([Part::Train, Part::Val, Part::Test].iter().all(|&part| corpus.part(part).windows() > 0));
-    let counts = open(&CorpusConfig { train_fraction: 0.67, ..config.clone() }).expect("the demo's fraction");
+    let counts = open(&CorpusConfig { train_fraction: Some(0.67), ..config.clone() }).expect("the demo's fraction");
     assert_eq!([counts.train(), counts.val(), counts.test()].map(|part| part.clip_names().len()), [4, 1, 1]);
     for index in 2..6 {
         std::fs::remove_file(folder.path().join(format!("t{index}.wav"))).expect("removed");
@@ -361,7 +380,7 @@ fn an_interrupt_stops_the_opening() {
 fn every_rate_arrives_at_the_corpus_rate() {
     let (folder, config) = tones(2);
     std::fs::copy(fixture("prompt_5_11k025_mono_8bit.wav"), folder.path().join("u.wav")).expect("copied");
-    let corpus = open(&CorpusConfig { train_fraction: 0.34, sample_rate: 8_000, ..config }).expect("good files");
+    let corpus = open(&CorpusConfig { train_fraction: Some(0.34), sample_rate: 8_000, ..config }).expect("good files");
     let seconds: Vec<f64> = corpus.files().iter().map(|file| file.seconds).collect();
     assert_eq!(seconds, [0.0625, 0.0625, 4.0]);
 }

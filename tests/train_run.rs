@@ -31,7 +31,7 @@ fn write_audio(folder: &Path, samples: usize) {
 }
 
 fn corpus_config(folder: &Path) -> CorpusConfig {
-    CorpusConfig { from: folder.to_owned(), window: WINDOW, train_fraction: 0.5, ..CorpusConfig::default() }
+    CorpusConfig { from: folder.to_owned(), window: WINDOW, train_fraction: Some(0.5), ..CorpusConfig::default() }
 }
 
 pub(crate) fn corpus_in(folder: &Path) -> Corpus {

@@ -37,9 +37,9 @@ crate::options! {
         window: usize = 8192,
         /// Whether the end of a file that does not fill a window is dropped, or kept as a short window. [; true, false]
         drop_last: bool = true,
-        /// Share of the files, in natural order, used for training; the rest is half validation, half test. [fraction;
-        /// above 0 to below 1]
-        train_fraction: f64 = 0.88,
+        /// Share of the files, in natural order, used for training; the rest is half validation, half test. () is 0.88, or
+        /// the nearest that leaves no part of so few files empty. [fraction; above 0 to below 1]
+        train_fraction: Option<f64> = None,
         /// What to do with a file that cannot be used: refuse the corpus, or skip the file with a warning. [; "refuse", "skip"]
         on_error: OnError = OnError::Refuse,
         /// The folder for cached tokens; () is `.cache` inside `from`. [; a path]
@@ -58,8 +58,8 @@ fn validate(config: &CorpusConfig) -> Result<(), OptionError> {
     if config.window == 0 {
         return Err(OptionError::value("window", config.window, "at least 1 token"));
     }
-    if !(config.train_fraction > 0.0 && config.train_fraction < 1.0) {
-        return Err(OptionError::value("train_fraction", config.train_fraction, "above 0 and below 1")
+    if let Some(fraction) = config.train_fraction.filter(|fraction| !(*fraction > 0.0 && *fraction < 1.0)) {
+        return Err(OptionError::value("train_fraction", fraction, "above 0 and below 1")
             .with_hint("0.88 trains on 88 % of the files"));
     }
     Ok(())

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::cache::{self, Entry, Lookup};
 use super::decode::{mono_until, warnings};
 use super::listing::{Listed, list};
-use super::split::{Part, Split, fraction_that_works, split_counts, split_points};
+use super::split::{Part, Split, USUAL_FRACTION, fraction_that_works, split_counts, split_points, usual_fraction};
 use super::{AudioError, CorpusConfig, OnError, Quantizer, Scaling};
 use crate::interrupt::Interrupt;
 use crate::options::Options;
@@ -60,16 +60,24 @@ impl Corpus {
         config.validate()?;
         let listed = list(&config.from)?;
         let (files, mut warnings) = tokenise_all(&listed, config, interrupt)?;
-        let counts = split_counts(files.len(), config.train_fraction);
+        let fraction = config.train_fraction.unwrap_or_else(|| usual_fraction(files.len()));
+        if config.train_fraction.is_none() && fraction.to_bits() != USUAL_FRACTION.to_bits() {
+            let files = files.len();
+            warnings.push(format!(
+                "train_fraction is {fraction}: {USUAL_FRACTION} would leave a part of these {files} files empty"
+            ));
+        }
+        let config = &CorpusConfig { train_fraction: Some(fraction), ..config.clone() };
+        let counts = split_counts(files.len(), fraction);
         for (part, count) in ["training", "validation"].into_iter().zip(counts) {
             if count == 0 {
-                let (files, fraction) = (files.len(), config.train_fraction);
+                let files = files.len();
                 let works = fraction_that_works(files, fraction);
                 return Err(AudioError::EmptySplit { part, files, fraction, counts, works });
             }
         }
-        let content_hash = content_hash(&files, config);
-        let (entries, parts) = deal(files, config);
+        let content_hash = content_hash(&files, config, fraction);
+        let (entries, parts) = deal(files, config, fraction);
         warnings.extend(short_files(&entries, config));
         for (part, name) in [(Part::Train, "training"), (Part::Val, "validation")] {
             if parts[part as usize].windows() == 0 {
@@ -79,7 +87,7 @@ impl Corpus {
         Ok(Self { config: config.clone(), files: entries, warnings, parts, content_hash })
     }
 
-    /// The options it was opened with.
+    /// The options it was opened with; the share of files that train is a number, though it may have been left open.
     #[must_use]
     pub fn config(&self) -> &CorpusConfig {
         &self.config
@@ -225,8 +233,8 @@ fn encode(samples: &[f32], config: &CorpusConfig) -> Vec<u16> {
 }
 
 /// Deals files to parts and cuts their windows.
-fn deal(files: Vec<Tokenised>, config: &CorpusConfig) -> (Vec<FileEntry>, [Split; 3]) {
-    let (train, val) = split_points(files.len(), config.train_fraction);
+fn deal(files: Vec<Tokenised>, config: &CorpusConfig, fraction: f64) -> (Vec<FileEntry>, [Split; 3]) {
+    let (train, val) = split_points(files.len(), fraction);
     let mut parts = [Split::default(), Split::default(), Split::default()];
     let mut entries = Vec::with_capacity(files.len());
     for (index, file) in files.into_iter().enumerate() {
@@ -270,7 +278,7 @@ fn no_windows(part: Part, name: &'static str, entries: &[FileEntry], config: &Co
     AudioError::NoWindows { part: name, window: config.window, longest, seconds }
 }
 
-fn content_hash(files: &[Tokenised], config: &CorpusConfig) -> String {
+fn content_hash(files: &[Tokenised], config: &CorpusConfig, fraction: f64) -> String {
     let settings = serde_json::json!([
         config.sample_rate,
         config.quantization,
@@ -278,7 +286,7 @@ fn content_hash(files: &[Tokenised], config: &CorpusConfig) -> String {
         config.scaling,
         config.window,
         config.drop_last,
-        config.train_fraction,
+        fraction,
     ]);
     let mut hasher = blake3::Hasher::new_derive_key("wasabi 2026 corpus, version 1");
     for file in files {

@@ -43,6 +43,15 @@ pub(super) fn split_counts(n: usize, train_fraction: f64) -> [usize; 3] {
     [train, val - train, n - val]
 }
 
+/// The share of files that train unless told: that of the reference implementation.
+pub(super) const USUAL_FRACTION: f64 = 0.88;
+
+/// [`USUAL_FRACTION`], or where that leaves a part of `n` files empty, the nearest that does not, if there is one.
+pub(super) fn usual_fraction(n: usize) -> f64 {
+    let whole = split_counts(n, USUAL_FRACTION).iter().all(|&count| count > 0);
+    if whole { USUAL_FRACTION } else { fraction_that_works(n, USUAL_FRACTION).unwrap_or(USUAL_FRACTION) }
+}
+
 /// The fraction nearest to `wanted`, in whole percent, that leaves no part of `n` files empty.
 pub(super) fn fraction_that_works(n: usize, wanted: f64) -> Option<f64> {
     (1..100)

@@ -97,10 +97,12 @@ pub(super) fn evaluate(matches: &ArgMatches, context: &Context) -> Result<(), Di
         },
     };
     let corpus: CorpusConfig = flags::read_over(matches, &trained_on).map_err(usage)?;
-    if corpus.from == trained_on.from && corpus.train_fraction != trained_on.train_fraction {
+    if let (Some(then), Some(now)) = (trained_on.train_fraction, corpus.train_fraction)
+        && corpus.from == trained_on.from
+        && now.to_bits() != then.to_bits()
+    {
         context.host.note(&format!(
-            "trained at train_fraction {}, scored at {}: files that it was trained on may be among the scored ones",
-            trained_on.train_fraction, corpus.train_fraction
+            "trained at train_fraction {then}, scored at {now}: files that it was trained on may be among the scored ones"
         ));
     }
     let corpus = actions::open(context, &corpus).map_err(|fault| stopped(context, fault))?;

@@ -25,7 +25,7 @@ const DOCS: &[Doc] = &[
         about: "A folder of audio, resampled, turned into tokens, cut into windows and split by file into training, \
                 validation and test. `corpus(folder)` takes the defaults.",
         options: Some(CorpusConfig::fields),
-        example: "let music = corpus(#{ from: \"data\", window: 2048, train_fraction: 0.67 });",
+        example: "let music = corpus(#{ from: \"data\", window: 2048 });",
     },
     Doc {
         name: "files",
@@ -33,7 +33,7 @@ const DOCS: &[Doc] = &[
         signature: "corpus.files() -> Frame",
         about: "A row for each file: name, seconds, part (train, val, test), windows.",
         options: None,
-        example: "print(corpus(#{ from: \"data\", train_fraction: 0.67 }).files());",
+        example: "print(corpus(#{ from: \"data\" }).files());",
     },
     Doc {
         name: "paths",
@@ -41,7 +41,7 @@ const DOCS: &[Doc] = &[
         signature: "corpus.paths(\"train\" | \"val\" | \"test\") -> array",
         about: "The paths of the files of a part.",
         options: None,
-        example: "let piece = audio(corpus(#{ from: \"data\", train_fraction: 0.67 }).paths(\"val\")[0]);",
+        example: "let piece = audio(corpus(#{ from: \"data\" }).paths(\"val\")[0]);",
     },
     Doc {
         name: "sample_rate",

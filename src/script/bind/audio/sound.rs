@@ -231,6 +231,12 @@ impl Sound {
 
     /// Writes a WAV file with all channels, making its folder where needed.
     pub(crate) fn save(&self, path: &Path, format: SampleFormat) -> Result<(), Fault> {
+        let extension = path.extension().map(|text| text.to_string_lossy().to_ascii_lowercase());
+        if let Some(other) = extension.filter(|text| !["wav", "wave"].contains(&text.as_str())) {
+            let wav = path.with_extension("wav");
+            return Err(Fault::new(format!("sound is written as WAV, but `{}` ends in .{other}", path.display()))
+                .with_hint(format!("name it `{}`; ffmpeg turns that into other formats", wav.display())));
+        }
         make_folder(path)?;
         Ok(write_channels(path, &self.channels, self.sample_rate, format)?)
     }
