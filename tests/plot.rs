@@ -141,8 +141,8 @@ fn nothing_to_draw_is_an_error_that_says_what() {
     assert_eq!(refused(curves(&[], "x", "y")), "a chart without series has no finite value to draw");
     assert_eq!(refused(waveform(&[], 16_000)), "the waveform has no finite value to draw");
     assert_eq!(refused(waveform(&[0.0], 0)), "the sample rate is 0, but must be above 0 and finite");
-    let kernel = Kernel { label: "layer 0".into(), taps: Vec::new(), spacing: 1.0 };
-    assert_eq!(refused(kernel_plot(&[kernel], "Layer")), "series `layer 0` has no finite value to draw");
+    let kernel = Kernel { label: "block 0".into(), number: 0, taps: Vec::new(), spacing: 1.0 };
+    assert_eq!(refused(kernel_plot(&[kernel], "Block")), "series `block 0` has no finite value to draw");
     let mut odd = line(&[1.0, 2.0]);
     odd.y.pop();
     assert_eq!(refused(curves(&[odd], "x", "y")), "values of series `loss`: 1 found, 2 needed");

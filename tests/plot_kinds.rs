@@ -171,7 +171,7 @@ fn bars_are_means_with_intervals_and_begin_at_zero_unless_told() {
     let half = 12.7062 * 0.02_f64.sqrt() / 2.0_f64.sqrt();
     assert!((s4[0] - 5.1).abs() < 1e-12 && (s4[2] - s4[1] - 2.0 * half).abs() < 1e-3, "{s4:?}");
     assert!(s4d[0] == 6.0 && s4d[1].is_nan(), "a single row has no interval: {s4d:?}");
-    has(&figure, &["s4", "s4d", "95 % interval", "5.100", "6.000", "0"]);
+    has(&figure, &["s4", "s4d", "95 % interval (n = 2)", "5.100", "6.000", "0"]);
 
     let given = bars(&frame, &BarsConfig { error: column("error"), ..config.clone() }).expect("bars");
     assert_eq!(given.bars()[0].1[1], [6.0, 5.75, 6.25], "one row: its own error");
@@ -270,23 +270,24 @@ fn groups_of_a_histogram_share_bins_and_sum_to_one() {
 
 #[test]
 fn kernels_of_a_pool_are_as_long_as_the_sound() {
-    let kernels = [("layer 0", 4.0, 3), ("layer 1", 1.0, 9)].map(|(label, spacing, taps)| Kernel {
-        label: label.to_owned(),
+    let kernels = [(2, 4.0, 3), (5, 1.0, 9)].map(|(number, spacing, taps)| Kernel {
+        label: format!("block {number}"),
+        number,
         taps: vec![0.5; taps],
         spacing,
     });
-    let figure = kernel_plot(&kernels, "Layer").expect("kernels");
+    let figure = kernel_plot(&kernels, "Block").expect("kernels");
     assert_eq!(figure.series()[0].x, [0.0, 4.0, 8.0]);
     assert_eq!(figure.series()[1].x.last(), Some(&8.0));
-    has(&figure, &["layer 0", "layer 1", "Lag (samples)"]);
+    has(&figure, &["block 2", "block 5", "Lag (samples)"]);
 }
 
 #[test]
 fn eigenvalues_lie_in_a_plane_whose_unit_is_equally_long_both_ways() {
     let values = vec![(-0.4, 0.2), (-0.4, -0.2)];
-    let spectrum = Spectrum { label: "layer 0".into(), values: values.clone(), dt: Some(0.01) };
+    let spectrum = Spectrum { label: "block 0".into(), number: 0, values: values.clone(), dt: Some(0.01) };
     let figure = eigen_plot(&[spectrum], Plane::Discrete).expect("a plane");
-    assert_eq!(figure.dots(), [("layer 0, Δ = 0.0100", values)]);
+    assert_eq!(figure.dots(), [("block 0, Δ = 0.0100", values)]);
     has(&figure, &["unit circle", "Real part of the eigenvalues of Ā"]);
     // The circle is as wide as it is high.
     let svg = figure.svg().expect("drawn");

@@ -111,6 +111,7 @@ pub fn bars(frame: &Frame, config: &BarsConfig) -> Result<Figure, PlotError> {
         from: config.from,
         values: config.values,
     };
+    let mut shared: Vec<usize> = Vec::new();
     for (index, (label, rows)) in groups.names.iter().zip(groups.rows()).enumerate() {
         let mut group = Group {
             label: label.clone(),
@@ -128,14 +129,16 @@ pub fn bars(frame: &Frame, config: &BarsConfig) -> Result<Figure, PlotError> {
                 _ => config.interval.ends(&found),
             };
             if own.len() > 1 {
-                config.interval.label().clone_into(&mut drawn.error_label);
+                shared.push(found.count);
             }
         }
         drawn.groups.push(group);
     }
-    if drawn.error_label.is_empty() {
-        drawn.error_label = config.error.as_ref().map(|name| format!("± {name}")).unwrap_or_default();
-    }
+    drawn.error_label = match (shared.iter().min(), shared.iter().max()) {
+        (Some(least), Some(most)) if least == most => format!("{} (n = {most})", config.interval.label()),
+        (Some(least), Some(most)) => format!("{} (n = {least} to {most})", config.interval.label()),
+        _ => config.error.as_ref().map(|name| format!("± {name}")).unwrap_or_default(),
+    };
     if drawn.groups.iter().all(|group| group.values.iter().all(|value| value.is_nan())) {
         return Err(PlotError::Empty { what: format!("`{y_name}` over `{x_name}`") });
     }

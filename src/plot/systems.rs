@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct Kernel {
     /// Which layer, which channel.
     pub label: String,
+    /// Its number on the bar that takes the place of a legend of many.
+    pub number: usize,
     /// Its taps, from lag 0 on.
     pub taps: Vec<f64>,
     /// Samples of the sound from one tap to the next: more than 1 inside a pool.
@@ -37,7 +39,7 @@ pub fn kernel_plot(kernels: &[Kernel], what: &str) -> Result<Figure, PlotError> 
         series.shade = shade(index, kernels.len());
         chart.series.push(series);
     }
-    chart.bar = order_bar(kernels.len(), what);
+    chart.bar = order_bar(kernels.iter().map(|kernel| kernel.number), what);
     Ok(Figure::new(Content::Chart(chart.check()?), (920, 380)))
 }
 
@@ -46,6 +48,8 @@ pub fn kernel_plot(kernels: &[Kernel], what: &str) -> Result<Figure, PlotError> 
 pub struct Spectrum {
     /// Which layer.
     pub label: String,
+    /// Its number on the bar that takes the place of a legend of many.
+    pub number: usize,
     /// All of them, conjugates included.
     pub values: Vec<(f64, f64)>,
     /// The step that they are discretised with, in SSM time a sample.
@@ -82,7 +86,7 @@ pub fn eigen_plot(spectra: &[Spectrum], plane: Plane) -> Result<Figure, PlotErro
         };
         chart.clouds.push(Cloud { label, x, y, shade, colour, radius, ..Cloud::default() });
     }
-    chart.bar = order_bar(spectra.len(), "Layer");
+    chart.bar = order_bar(spectra.iter().map(|spectrum| spectrum.number), "Block");
     let (outline, part) = match plane {
         Plane::Discrete => {
             let turn = |step: u32| (f64::from(step) / 180.0 * std::f64::consts::PI).sin_cos();
@@ -109,7 +113,10 @@ fn shade(index: usize, of: usize) -> Option<f64> {
 }
 
 /// What the colours of many in a row mean.
-fn order_bar(of: usize, what: &str) -> Option<Bar> {
-    let names = || (0..of).map(|index| index.to_string()).collect();
-    (of > COLOURS).then(|| Bar { scale: Scale::names(names()), label: what.to_owned(), map: None })
+fn order_bar(numbers: impl ExactSizeIterator<Item = usize>, what: &str) -> Option<Bar> {
+    if numbers.len() <= COLOURS {
+        return None;
+    }
+    let names = numbers.map(|number| number.to_string()).collect();
+    Some(Bar { scale: Scale::names(names), label: what.to_owned(), map: None })
 }

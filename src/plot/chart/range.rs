@@ -18,7 +18,11 @@ impl Chart {
             (true, false) => 0.02,
             (true, true) => 0.0,
         };
-        scale('x', look.log_x, look.x_limits, self.x_range, &values, padding)
+        let scale = scale('x', look.log_x, look.x_limits, self.x_range, &values, padding)?;
+        // Steps, lags, numbers of layers: there is nothing between whole numbers.
+        let limits = look.x_limits.into_iter().flat_map(|(low, high)| [low, high]);
+        let whole = !values.is_empty() && values.iter().copied().chain(limits).all(|value| value.fract() == 0.0);
+        Ok(if whole { scale.of_counts() } else { scale })
     }
 
     pub(super) fn y_scale(&self, look: &Look) -> Result<Scale, PlotError> {

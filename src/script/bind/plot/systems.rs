@@ -20,8 +20,8 @@ crate::options! {
     pub(crate) struct KernelPlotConfig for "kernel_plot" {
         /// How far the kernels are shown. [samples of the sound; 1 to 1048576]
         length: usize = 512,
-        /// Only this S4 layer, in the order that they run; `()` for all. [; counted from 0]
-        layer: Option<usize> = None,
+        /// Only the S4 layer that is this block of summary(); `()` for all. [; a block's number]
+        block: Option<usize> = None,
         /// How many channels of each layer, evenly over them from the first on. [channels; 1 to 64]
         channels: usize = 1,
     }
@@ -35,8 +35,8 @@ crate::options! {
         plane: Plane = Plane::Continuous,
         /// The whole state matrix Λ − P P*, or its diagonal Λ alone; of S4D both are Λ. [; "whole", "diagonal"]
         matrix: StateMatrix = StateMatrix::Whole,
-        /// Only this S4 layer, in the order that they run; `()` for all. [; counted from 0]
-        layer: Option<usize> = None,
+        /// Only the S4 layer that is this block of summary(); `()` for all. [; a block's number]
+        block: Option<usize> = None,
         /// Step that the discrete plane is shown for; `()` is the median of each layer's channels. [SSM time a sample; above 0]
         dt: Option<f64> = None,
     }
@@ -116,16 +116,17 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
     });
 }
 
-/// The layers to show: one, or all.
-fn chosen(layer: Option<usize>, layers: usize) -> Result<Vec<usize>, Fault> {
-    match layer {
-        _ if layers == 0 => Err(Fault::new("this model has no S4 layer")),
-        Some(layer) if layer >= layers => {
-            let needed = format!("below {layers}: the model has that many S4 layers, counted from 0");
-            Err(OptionError::value("layer", layer, &needed).into())
+/// The layers to show, one or all, by their place among the blocks that hold one, `blocks`.
+fn chosen(block: Option<usize>, blocks: &[usize]) -> Result<Vec<usize>, Fault> {
+    match (block, block.map(|block| blocks.iter().position(|own| *own == block))) {
+        _ if blocks.is_empty() => Err(Fault::new("this model has no S4 layer")),
+        (Some(block), Some(None)) => {
+            let list = blocks.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+            let needed = format!("a block with an S4 layer: {list}");
+            Err(OptionError::value("block", block, &needed).with_hint("model.summary() numbers the blocks").into())
         }
-        Some(layer) => Ok(vec![layer]),
-        None => Ok((0..layers).collect()),
+        (_, Some(Some(place))) => Ok(vec![place]),
+        (_, None | Some(None)) => Ok((0..blocks.len()).collect()),
     }
 }
 
@@ -133,7 +134,8 @@ pub(super) fn kernels(context: &Context, model: &Dynamic, config: &KernelPlotCon
     let kernels = ModelValue::of(context, model)?.on_network(|network| {
         let places: Vec<_> = network.spec().blocks().collect();
         let all = network.s4_layers();
-        let layers = chosen(config.layer, all.len())?;
+        let blocks: Vec<usize> = all.iter().map(|(index, _)| *index).collect();
+        let layers = chosen(config.block, &blocks)?;
         let mut kernels = Vec::new();
         for &layer in &layers {
             let (index, block) = all[layer];
@@ -150,41 +152,46 @@ pub(super) fn kernels(context: &Context, model: &Dynamic, config: &KernelPlotCon
                 let values = Vec::<f64>::try_from(&row).map_err(ModelError::from)?;
                 let rate = if step > 1 { format!(" (1/{step} rate)") } else { String::new() };
                 let label = match (layers.len(), shown) {
-                    (_, 1) => format!("layer {layer}{rate}"),
+                    (_, 1) => format!("block {index}{rate}"),
                     (1, _) => format!("channel {channel}"),
-                    _ => format!("layer {layer}, channel {channel}"),
+                    _ => format!("block {index}, channel {channel}"),
                 };
                 #[expect(clippy::cast_precision_loss, reason = "a product of pooling factors")]
                 let spacing = step as f64;
-                kernels.push(Kernel { label, taps: values, spacing });
+                let number = if shown == 1 { index } else { kernels.len() };
+                kernels.push(Kernel { label, number, taps: values, spacing });
             }
         }
         Ok(kernels)
     })?;
     if kernels.len() > MOST_LINES {
         return Err(Fault::new(format!("{} kernels are more than a figure can show", kernels.len()))
-            .with_hint("choose a `layer`, or fewer `channels`"));
+            .with_hint("choose a `block`, or fewer `channels`"));
     }
-    let what = match (config.layer, config.channels) {
-        (None, 1) => "Layer",
+    let what = match (config.block, config.channels) {
+        (None, 1) => "Block",
         (Some(_), _) => "Channel, in their order",
-        _ => "Layer and channel, in their order",
+        _ => "Block and channel, in their order",
     };
     plot::kernel_plot(&kernels, what).map_err(fault)
 }
 
 fn eigenvalues(context: &Context, model: &Dynamic, config: &EigenPlotConfig) -> Result<Figure, Fault> {
     let model = ModelValue::of(context, model)?;
-    let layers = model.on_network(|network| Ok(network.eigenvalues(config.matrix, &context.interrupt)?))?;
-    let spectra: Vec<Spectrum> = chosen(config.layer, layers.len())?
+    let (layers, blocks) = model.on_network(|network| {
+        let blocks: Vec<usize> = network.s4_layers().iter().map(|(index, _)| *index).collect();
+        chosen(config.block, &blocks)?; // before the work
+        Ok((network.eigenvalues(config.matrix, &context.interrupt)?, blocks))
+    })?;
+    let spectra: Vec<Spectrum> = chosen(config.block, &blocks)?
         .into_iter()
-        .map(|index| {
-            let found = &layers[index];
+        .map(|place| {
+            let (found, number) = (&layers[place], blocks[place]);
             let dt = config.dt.unwrap_or_else(|| found.median_dt());
-            let label = format!("layer {index}");
+            let label = format!("block {number}");
             match config.plane {
-                Plane::Continuous => Spectrum { label, values: found.values.clone(), dt: None },
-                Plane::Discrete => Spectrum { label, values: found.discrete(dt), dt: Some(dt) },
+                Plane::Continuous => Spectrum { label, number, values: found.values.clone(), dt: None },
+                Plane::Discrete => Spectrum { label, number, values: found.discrete(dt), dt: Some(dt) },
             }
         })
         .collect();
