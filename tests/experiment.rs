@@ -120,9 +120,12 @@ fn a_damaged_record_is_named_and_a_newer_schema_is_told_apart() {
 }
 
 #[test]
-fn a_folder_without_a_run_is_told_as_such() {
+fn a_folder_without_a_run_is_told_as_such_and_a_slip_of_the_finger_names_the_run() {
     let folder = tempfile::tempdir().expect("a folder");
-    for path in [folder.path().to_owned(), folder.path().join("nothing")] {
-        assert!(matches!(RunDir::open(&path), Err(ExperimentError::NotARun { .. })));
-    }
+    assert!(matches!(RunDir::open(folder.path()), Err(ExperimentError::NotARun { .. })));
+    let run = recorded(&folder.path().join("sweep"));
+    let missing = RunDir::open(&folder.path().join("swepe")).expect_err("nothing there");
+    assert!(matches!(missing, ExperimentError::Missing { .. }), "{missing}");
+    assert_eq!(missing.hint(), Some(format!("did you mean `{}`?", run.path().display())));
+    assert!(RunDir::open(&folder.path().join("quite-another")).expect_err("nothing").hint().is_some());
 }

@@ -1,7 +1,8 @@
 //! What can go wrong with a run's folder.
 
+use crate::options::nearest;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a run's folder could not be made, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,12 @@ pub enum ExperimentError {
     /// The folder is not a run.
     #[error("{} holds no run: there is no run.toml in it", path.display())]
     NotARun {
+        /// The folder asked for.
+        path: PathBuf,
+    },
+    /// There is nothing where a run was to be.
+    #[error("{} does not exist", path.display())]
+    Missing {
         /// The folder asked for.
         path: PathBuf,
     },
@@ -71,6 +78,13 @@ impl ExperimentError {
             Self::Busy { .. } => {
                 Some("wait until it ends, or choose another folder: one run is trained once at a time".to_owned())
             }
+            Self::Missing { path } => Some(nearest_run(path).map_or_else(
+                || {
+                    "a run's folder was needed, which holds run.toml; `:runs FOLDER` at the prompt lists them"
+                        .to_owned()
+                },
+                |near| format!("did you mean `{}`?", near.display()),
+            )),
             Self::NotARun { .. } => Some("a run's folder is the one that holds run.toml and checkpoints/".to_owned()),
             Self::Write { source, .. } => Some(match source.kind() {
                 io::ErrorKind::PermissionDenied => "choose a folder that you may write to".to_owned(),
@@ -84,4 +98,16 @@ impl ExperimentError {
             Self::Read { .. } | Self::Setting { .. } => None,
         }
     }
+}
+
+/// The run that whoever typed `path` may have meant: beside it, or with that name among the experiments.
+fn nearest_run(path: &Path) -> Option<PathBuf> {
+    let beside = path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    let beside = beside.filter(|parent| *parent != Path::new(".") && *parent != Path::new("/"));
+    let runs: Vec<PathBuf> =
+        beside.into_iter().chain([Path::new("experiments")]).flat_map(super::find_runs).map(|run| run.folder).collect();
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let names: Vec<String> = runs.iter().map(|run| name(run)).collect();
+    let near = nearest(&name(path), names.iter().map(String::as_str))?;
+    runs.iter().zip(&names).find(|(_, name)| *name == near).map(|(run, _)| run.clone())
 }

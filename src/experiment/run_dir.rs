@@ -40,10 +40,16 @@ impl RunDir {
     /// The run at `path`, for reading or continuing.
     ///
     /// # Errors
-    /// [`ExperimentError::NotARun`] when there is none.
+    /// [`ExperimentError::Missing`] when there is nothing, [`ExperimentError::NotARun`] when it is something else.
     pub fn open(path: &Path) -> Result<Self, ExperimentError> {
         let run = Self { path: path.to_owned() };
-        if run.is_recorded() { Ok(run) } else { Err(ExperimentError::NotARun { path: path.to_owned() }) }
+        if run.is_recorded() {
+            Ok(run)
+        } else if path.exists() {
+            Err(ExperimentError::NotARun { path: path.to_owned() })
+        } else {
+            Err(ExperimentError::Missing { path: path.to_owned() })
+        }
     }
 
     /// The run at `path`, made or taken up as `existing` says, and found writable by writing to it.

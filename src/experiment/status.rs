@@ -114,7 +114,18 @@ impl Status {
 #[derive(Debug)]
 pub struct RunLock {
     /// `None` where the file system knows no locks: then nobody is kept out.
-    _file: Option<std::fs::File>,
+    file: Option<std::fs::File>,
+}
+
+impl Drop for RunLock {
+    /// By word, and not by closing the file: a program that is just being started (a player, a browser) holds it open, too,
+    /// for a moment.
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            // It ends with the file at the latest.
+            drop(file.unlock());
+        }
+    }
 }
 
 /// How often a lock is asked for before it counts as taken: a list of runs holds it for a moment.
@@ -125,12 +136,12 @@ pub(super) fn lock(path: &std::path::Path, run: &std::path::Path) -> Result<RunL
     let file = options.map_err(|source| ExperimentError::Write { path: path.to_owned(), source })?;
     for again in 1..=TRIES {
         match file.try_lock() {
-            Ok(()) => return Ok(RunLock { _file: Some(file) }),
+            Ok(()) => return Ok(RunLock { file: Some(file) }),
             Err(std::fs::TryLockError::WouldBlock) if again < TRIES => {
                 std::thread::sleep(std::time::Duration::from_millis(10));
             }
             Err(std::fs::TryLockError::WouldBlock) => break,
-            Err(std::fs::TryLockError::Error(_)) => return Ok(RunLock { _file: None }),
+            Err(std::fs::TryLockError::Error(_)) => return Ok(RunLock { file: None }),
         }
     }
     Err(ExperimentError::Busy { path: run.to_owned() })

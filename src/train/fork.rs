@@ -4,7 +4,7 @@
 //! that a fork without changes is, bit for bit, the run that it was forked off.
 
 use super::checkpoint::{self, Checkpoint};
-use super::run::{Rebuilt, Resumed, check_same, open_run, record_of, train};
+use super::run::{Rebuilt, Resumed, check_same, open_run, record_of, something_to_do, train};
 use super::settings::changed;
 use super::{Observer, TrainConfig, TrainError};
 use crate::experiment::{ForkOrigin, RunDir};
@@ -80,6 +80,7 @@ pub fn fork(
     let config = changed(&config, changes, true)?;
     let record = record_of(&model, &corpus, &config);
     check_same(&record, &former, &parent)?;
+    something_to_do(&config, &corpus, changes, &checkpoint)?;
     let run = open_elsewhere(&config, &parent)?;
     if !run.has_checkpoint() {
         copy_into(&run, &parent, &checkpoint)?;

@@ -182,28 +182,55 @@ pub fn resume(
     changed(&TrainConfig { seed: run.read_record()?.seed, ..former }, changes, false)?;
     let Rebuilt { config, corpus, mut model, .. } = Rebuilt::from(&run, &checkpoint, device, interrupt)?;
     let config = changed(&config, changes, false)?;
-    enough_steps(&config, &corpus, changes, checkpoint.manifest.step)?;
+    something_to_do(&config, &corpus, changes, &checkpoint)?;
     let outcome = train(&mut model, &corpus, &config, &run, observer, interrupt)?;
     Ok(Resumed { model, corpus, config, outcome })
 }
 
-/// That a number of updates that is asked for is not one that the run is beyond.
-fn enough_steps(
+/// That a run which stands at `checkpoint` has something left to do under `config`: not fewer updates than it has done, and
+/// not other settings for none. A run that is done and asked for nothing else is left as it is.
+pub(super) fn something_to_do(
     config: &TrainConfig,
     corpus: &Corpus,
     changes: &Map<String, Value>,
-    done: u64,
+    checkpoint: &Checkpoint,
 ) -> Result<(), TrainError> {
-    let Some(key) = ["steps", "epochs"].into_iter().find(|key| changes.contains_key(*key)) else { return Ok(()) };
-    let windows = corpus.train().windows();
-    let total =
-        config.total(Batches::new(Seed(config.seed), windows, config.batch, config.accumulate)?.steps_per_epoch());
-    if total >= done {
-        return Ok(());
-    }
-    let needed = format!("more than what is done: the run stands at step {done}, and that would be step {total}");
-    let hint = format!("{key} are counted from the run's beginning");
-    Err(TrainError::Options(OptionError::value(key, &changes[key], &needed).with_hint(hint)))
+    let (progress, windows) = (&checkpoint.manifest.progress, corpus.train().windows());
+    let batches = Batches::new(Seed(config.seed), windows, config.batch, config.accumulate)?;
+    let (done, total) = (progress.step, config.total(batches.steps_per_epoch()));
+    let asked = ["steps", "epochs"].into_iter().find(|key| changes.contains_key(*key));
+    let error = match asked {
+        Some(key) if total < done => {
+            let needed =
+                format!("more than what is done: the run stands at step {done}, and that would be step {total}");
+            OptionError::value(key, &changes[key], &needed)
+                .with_hint(format!("{key} are counted from the run's beginning"))
+        }
+        Some(_) => return Ok(()),
+        None => {
+            let stopped = config.early_stop.is_some_and(|patience| progress.since_best() >= patience);
+            let why = match done >= total {
+                true => format!("all of the run's {total} steps are done"),
+                false if stopped => format!("the run stopped early, at step {done}"),
+                false => return Ok(()),
+            };
+            let Some(key) = changes.keys().find(|key| !["out", "existing"].contains(&key.as_str())) else {
+                return Ok(());
+            };
+            let hint = match done >= total {
+                true => {
+                    format!("say how many there are to be in all, as in `steps: {}`", done.saturating_mul(2).max(1))
+                }
+                false => "another `early_stop` lets it go on, or () for none".to_owned(),
+            };
+            OptionError {
+                key: key.clone(),
+                message: format!("{why}, so another `{key}` would train nothing"),
+                hint: Some(hint),
+            }
+        }
+    };
+    Err(TrainError::Options(error))
 }
 
 /// The record of a run that starts now.
