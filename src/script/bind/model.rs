@@ -6,6 +6,8 @@ mod kernels;
 mod summary;
 mod text;
 
+pub(in crate::script::bind) use text::literal;
+
 use std::path::Path;
 use std::rc::Rc;
 

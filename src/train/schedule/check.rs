@@ -85,7 +85,7 @@ impl Schedule {
                 positive("steps", *steps)
             }
             Self::Cosine { floor, steps } => {
-                not_below_zero("floor", *floor)?;
+                within_one("floor", *floor)?;
                 positive("steps", *steps)
             }
             Self::StepDecay { every, factor, steps } => {
@@ -138,6 +138,11 @@ fn positive(name: &'static str, steps: Option<u64>) -> Result<(), ScheduleError>
 fn not_below_zero(name: &'static str, found: f64) -> Result<(), ScheduleError> {
     let fine = found.is_finite() && found >= 0.0;
     fine.then_some(()).ok_or(ScheduleError::Range { name, found, needed: "a number not below 0" })
+}
+
+fn within_one(name: &'static str, found: f64) -> Result<(), ScheduleError> {
+    let fine = (0.0..=1.0).contains(&found);
+    fine.then_some(()).ok_or(ScheduleError::Range { name, found, needed: "between 0 and 1: it begins at 1" })
 }
 
 fn above_zero(name: &'static str, found: f64) -> Result<(), ScheduleError> {

@@ -189,6 +189,22 @@ impl<'de> Deserialize<'de> for Schedule {
 }
 
 impl Schedule {
+    /// The names of all kinds.
+    pub const KINDS: [&str; 12] = [
+        "constant",
+        "warmup",
+        "linear",
+        "exponential",
+        "cosine",
+        "step_decay",
+        "plateau",
+        "piecewise",
+        "stairs",
+        "then",
+        "scaled",
+        "repeat",
+    ];
+
     /// 1 for ever.
     #[must_use]
     pub const fn constant() -> Self {

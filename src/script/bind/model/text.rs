@@ -68,7 +68,7 @@ fn options<T: Options>(config: &T, fields: &[Field]) -> Option<String> {
 }
 
 /// A setting as a script writes it.
-pub(super) fn literal(value: &Value) -> String {
+pub(in crate::script::bind) fn literal(value: &Value) -> String {
     match value {
         Value::Null => "()".to_owned(),
         Value::Array(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),

@@ -1,12 +1,16 @@
 //! `train`: schedules of the learning rate, of dropout, of the window.
 
+mod text;
+
 use rhai::{Array, Dynamic, Engine, Map};
 
 use super::{Outcome, real};
+use crate::options::nearest;
 use crate::script::convert;
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
 use crate::train::Schedule;
+pub(super) use text::of_schedule;
 
 /// A function that makes a schedule, or a method of one.
 const fn doc(
@@ -149,15 +153,17 @@ fn shapes(engine: &mut Engine) {
     engine
         .register_fn("constant", Schedule::constant)
         .register_fn("constant", |steps: i64| -> Outcome<Schedule> {
-            Ok(checked(Schedule::Constant { steps: Some(updates(steps)?) })?)
+            Ok(checked(Schedule::Constant { steps: Some(updates(steps, "`steps` of constant")?) })?)
         })
-        .register_fn("warmup", |steps: i64| -> Outcome<Schedule> { Ok(checked(Schedule::warmup(updates(steps)?))?) })
+        .register_fn("warmup", |steps: i64| -> Outcome<Schedule> {
+            Ok(checked(Schedule::warmup(updates(steps, "`steps` of warmup")?))?)
+        })
         .register_fn("linear", |from: Dynamic, to: Dynamic| -> Outcome<Schedule> {
             Ok(checked(Schedule::linear(real(&from, "`from` of linear")?, real(&to, "`to` of linear")?, None))?)
         })
         .register_fn("linear", |from: Dynamic, to: Dynamic, steps: i64| -> Outcome<Schedule> {
             let (from, to) = (real(&from, "`from` of linear")?, real(&to, "`to` of linear")?);
-            Ok(checked(Schedule::linear(from, to, Some(updates(steps)?)))?)
+            Ok(checked(Schedule::linear(from, to, Some(updates(steps, "`steps` of linear")?)))?)
         })
         .register_fn("exponential", |from: Dynamic, to: Dynamic| -> Outcome<Schedule> {
             let (from, to) = (real(&from, "`from` of exponential")?, real(&to, "`to` of exponential")?);
@@ -165,24 +171,27 @@ fn shapes(engine: &mut Engine) {
         })
         .register_fn("exponential", |from: Dynamic, to: Dynamic, steps: i64| -> Outcome<Schedule> {
             let (from, to) = (real(&from, "`from` of exponential")?, real(&to, "`to` of exponential")?);
-            Ok(checked(Schedule::exponential(from, to, Some(updates(steps)?)))?)
+            Ok(checked(Schedule::exponential(from, to, Some(updates(steps, "`steps` of exponential")?)))?)
         })
         .register_fn("cosine", || Schedule::cosine(0.0, None))
         .register_fn("cosine", |floor: Dynamic| -> Outcome<Schedule> {
             Ok(checked(Schedule::cosine(real(&floor, "`floor` of cosine")?, None))?)
         })
         .register_fn("cosine", |floor: Dynamic, steps: i64| -> Outcome<Schedule> {
-            Ok(checked(Schedule::cosine(real(&floor, "`floor` of cosine")?, Some(updates(steps)?)))?)
+            let steps = updates(steps, "`steps` of cosine")?;
+            Ok(checked(Schedule::cosine(real(&floor, "`floor` of cosine")?, Some(steps)))?)
         })
         .register_fn("step_decay", |every: i64| -> Outcome<Schedule> {
-            Ok(checked(Schedule::step_decay(updates(every)?, 0.5))?)
+            Ok(checked(Schedule::step_decay(updates(every, "`every` of step_decay")?, 0.5))?)
         })
         .register_fn("step_decay", |every: i64, factor: Dynamic| -> Outcome<Schedule> {
-            Ok(checked(Schedule::step_decay(updates(every)?, real(&factor, "`factor` of step_decay")?))?)
+            let every = updates(every, "`every` of step_decay")?;
+            Ok(checked(Schedule::step_decay(every, real(&factor, "`factor` of step_decay")?))?)
         })
         .register_fn("plateau", || Schedule::plateau(0.2, 20))
         .register_fn("plateau", |factor: Dynamic, patience: i64| -> Outcome<Schedule> {
-            Ok(checked(Schedule::plateau(real(&factor, "`factor` of plateau")?, updates(patience)?))?)
+            let patience = updates(patience, "`patience` of plateau")?;
+            Ok(checked(Schedule::plateau(real(&factor, "`factor` of plateau")?, patience))?)
         })
         // Every kind with every setting: schedule(#{ kind: "plateau", floor: 0.01 }).
         .register_fn("schedule", |settings: Map| -> Outcome<Schedule> { Ok(read(&settings)?) });
@@ -206,10 +215,10 @@ fn algebra(engine: &mut Engine) {
         })
         .register_fn("repeat", |schedule: Schedule| -> Outcome<Schedule> { Ok(checked(schedule.repeat(None))?) })
         .register_fn("repeat", |schedule: Schedule, times: i64| -> Outcome<Schedule> {
-            Ok(checked(schedule.repeat(Some(updates(times)?)))?)
+            Ok(checked(schedule.repeat(Some(updates(times, "`times` of repeat")?)))?)
         })
-        .register_fn("to_string", |schedule: &mut Schedule| describe(schedule))
-        .register_fn("to_debug", |schedule: &mut Schedule| describe(schedule));
+        .register_fn("to_string", |schedule: &mut Schedule| of_schedule(schedule))
+        .register_fn("to_debug", |schedule: &mut Schedule| text::with_course(schedule));
 }
 
 /// The most values that one array of them holds.
@@ -225,13 +234,13 @@ fn looks(engine: &mut Engine) {
                 .with_hint(format!("say how long: .at({step}, total)"))
                 .into());
             }
-            Ok(schedule.at(updates(step)?, &[]))
+            Ok(schedule.at(updates(step, "`step`")?, &[]))
         })
         .register_fn("at", |schedule: &mut Schedule, step: i64, total: i64| -> Outcome<f64> {
-            Ok(schedule.resolved(updates(total)?).at(updates(step)?, &[]))
+            Ok(schedule.resolved(updates(total, "`total`")?).at(updates(step, "`step`")?, &[]))
         })
         .register_fn("values", |schedule: &mut Schedule, steps: i64| -> Outcome<Array> {
-            let steps = updates(steps)?;
+            let steps = updates(steps, "`steps`")?;
             if steps > MOST_VALUES {
                 return Err(Fault::new(format!("{steps} values of a schedule were asked for"))
                     .with_hint(format!("at most {MOST_VALUES}; .at(step, total) gives single ones"))
@@ -247,8 +256,29 @@ fn looks(engine: &mut Engine) {
 }
 
 fn read(settings: &Map) -> Result<Schedule, Fault> {
+    let kinds = Schedule::KINDS.map(|kind| format!("\"{kind}\"")).join(", ");
+    let blamed = |message: String, hint: String| Fault {
+        option: Some("kind".to_owned()),
+        ..Fault::new(message).with_hint(hint)
+    };
+    match settings.get("kind").map(|kind| kind.as_immutable_string_ref().map(|kind| kind.to_string())) {
+        None => return Err(Fault::new("a schedule needs a `kind`").with_hint(format!("one of {kinds}"))),
+        Some(Err(found)) => {
+            return Err(blamed(
+                format!("`kind` is {}, but must be a text", convert::a_type(found)),
+                format!("one of {kinds}"),
+            ));
+        }
+        Some(Ok(kind)) if !Schedule::KINDS.contains(&kind.as_str()) => {
+            let near = nearest(&kind, Schedule::KINDS);
+            let hint = near.map_or_else(|| format!("one of {kinds}"), |near| format!("did you mean \"{near}\"?"));
+            return Err(blamed(format!("there is no schedule of kind \"{kind}\""), hint));
+        }
+        Some(Ok(_)) => {}
+    }
     let settings = serde_json::Value::Object(convert::settings(settings, "schedule")?);
-    let schedule = serde_json::from_value(settings).map_err(|error| Fault::new(format!("no schedule: {error}")))?;
+    let schedule = serde_json::from_value(settings)
+        .map_err(|error| Fault::new(format!("this schedule cannot be read: {error}")))?;
     checked(schedule)
 }
 
@@ -265,7 +295,10 @@ fn read_points(points: &Array, kind: &str) -> Result<Vec<(u64, f64)>, Fault> {
                 let step = step
                     .as_int()
                     .map_err(|found| wrong(at, &format!("an array that begins with {}", convert::a_type(found))))?;
-                Ok((updates(step)?, real(value, &format!("the value of point {} of {kind}", at + 1))?))
+                Ok((
+                    updates(step, &format!("the step of point {}", at + 1))?,
+                    real(value, &format!("the value of point {} of {kind}", at + 1))?,
+                ))
             }
             other => Err(wrong(at, &format!("an array of {}", other.len()))),
         }
@@ -278,10 +311,6 @@ fn checked(schedule: Schedule) -> Result<Schedule, Fault> {
     Ok(schedule)
 }
 
-fn updates(found: i64) -> Result<u64, Fault> {
-    u64::try_from(found).map_err(|_| Fault::new(format!("{found} was found, but a count must be 0 or more")))
-}
-
-fn describe(schedule: &Schedule) -> String {
-    serde_json::to_string(schedule).map_or_else(|_| schedule.kind().to_owned(), |text| format!("Schedule {text}"))
+fn updates(found: i64, what: &str) -> Result<u64, Fault> {
+    u64::try_from(found).map_err(|_| Fault::new(format!("{what} is {found}, but must be 0 or more")))
 }
