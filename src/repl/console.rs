@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::graphics::Graphics;
 use crate::plot::{Figure, Ink};
@@ -122,43 +122,49 @@ impl Host for Console {
 
     fn begin(&self, name: &str, total: Option<u64>) -> Box<dyn Task> {
         if !self.terminal {
-            let (console, name, begun) = (self.clone(), name.to_owned(), Instant::now());
-            return Box::new(Lines { console, name, total, begun, told: None, complete: false });
+            let (console, name) = (self.clone(), name.to_owned());
+            return Box::new(Lines { console, name, total, begun: None, told: Instant::now(), complete: false });
         }
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
         bar.set_style(style(total.is_some(), self.colour));
         bar.set_prefix(name.to_owned());
         self.bar.replace(Some(bar.clone()));
-        Box::new(Bar { console: self.clone(), bar })
+        Box::new(Bar { console: self.clone(), bar, begun: false })
     }
 }
 
 fn style(known: bool, colour: bool) -> ProgressStyle {
     let (name, gauge) = if colour { ("{prefix:.bold}", "{bar:24.green/dim}") } else { ("{prefix}", "{bar:24}") };
     let template = if known {
-        format!("{name} {gauge} {{pos}}/{{len}} · {{per_sec}} · {{msg}} · {{eta}} left")
+        format!("{name} {gauge} {{pos}}/{{len}}{{pace}}{{msg}}{{left}}")
     } else {
-        format!("{name} {{spinner}} {{pos}} · {{msg}} · {{elapsed}}")
+        format!("{name} {{spinner}} {{pos}}{{msg}} · {{elapsed}}")
     };
     let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    style.progress_chars("━╸─").with_key(
-        "per_sec",
-        |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-            let _ = out.write_str(&rate(state.per_sec()));
-        },
-    )
+    style
+        .progress_chars("━╸─")
+        .with_key("pace", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            if let Some(rate) = rate(state.per_sec()) {
+                let _ = write!(out, " · {rate}");
+            }
+        })
+        .with_key("left", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            if rate(state.per_sec()).is_some() {
+                let _ = write!(out, " · {} left", HumanDuration(state.eta()));
+            }
+        })
 }
 
-/// `3.1/s`, or `4.2 s each` where a step takes longer than a second.
-fn rate(per_second: f64) -> String {
+/// `3.1/s`, or `4.2 s each` where a step takes longer than a second; nothing before there is a rate.
+fn rate(per_second: f64) -> Option<String> {
     if !per_second.is_finite() || per_second <= 0.0 {
-        "–/s".to_owned()
+        None
     } else if per_second < 1.0 {
-        format!("{:.1} s each", 1.0 / per_second)
+        Some(format!("{:.1} s each", 1.0 / per_second))
     } else if per_second < 100.0 {
-        format!("{per_second:.1}/s")
+        Some(format!("{per_second:.1}/s"))
     } else {
-        format!("{per_second:.0}/s")
+        Some(format!("{per_second:.0}/s"))
     }
 }
 
@@ -166,12 +172,17 @@ fn rate(per_second: f64) -> String {
 struct Bar {
     console: Console,
     bar: ProgressBar,
+    /// Whether the bar knows where it began: a run that goes on begins in the middle.
+    begun: bool,
 }
 
 impl Task for Bar {
     fn advance(&mut self, done: u64, message: &str) {
+        self.bar.set_message(if message.is_empty() { String::new() } else { format!(" · {message}") });
         self.bar.set_position(done);
-        self.bar.set_message(message.to_owned());
+        if !std::mem::replace(&mut self.begun, true) {
+            self.bar.reset_eta();
+        }
     }
 
     fn line(&mut self, text: &str) {
@@ -191,29 +202,33 @@ struct Lines {
     console: Console,
     name: String,
     total: Option<u64>,
-    begun: Instant,
-    told: Option<Instant>,
+    /// When the first figure came, and what it was: a run that goes on begins in the middle.
+    begun: Option<(Instant, u64)>,
+    told: Instant,
     /// The line that says that all is done has been written.
     complete: bool,
 }
 
 impl Task for Lines {
     fn advance(&mut self, done: u64, message: &str) {
+        let (since, from) = *self.begun.get_or_insert_with(|| (Instant::now(), done));
         let last = self.total == Some(done) && !std::mem::replace(&mut self.complete, self.total == Some(done));
-        if !last && self.told.unwrap_or(self.begun).elapsed() < EVERY {
+        if !last && self.told.elapsed() < EVERY {
             return;
         }
-        self.told = Some(Instant::now());
-        let seconds = self.begun.elapsed().as_secs_f64();
+        self.told = Instant::now();
         #[expect(clippy::cast_precision_loss, reason = "a count of steps, shown with three digits")]
-        let per_second = done as f64 / seconds;
+        let per_second = done.saturating_sub(from) as f64 / since.elapsed().as_secs_f64();
+        let pace = rate(per_second);
+        #[expect(clippy::cast_precision_loss, reason = "a count of steps, shown with three digits")]
+        let left = self
+            .total
+            .filter(|_| pace.is_some() && !last)
+            .map(|total| format!("{:.0} s left", total.saturating_sub(done) as f64 / per_second));
         let total = self.total.map_or_else(String::new, |total| format!("/{total}"));
-        #[expect(clippy::cast_precision_loss, reason = "a count of steps, shown with three digits")]
-        let left = self.total.filter(|_| !last).map_or_else(String::new, |total| {
-            format!(", {:.0} s left", total.saturating_sub(done) as f64 / per_second)
-        });
-        let message = if message.is_empty() { String::new() } else { format!(", {message}") };
-        self.console.error(&format!("{} {done}{total}, {}{message}{left}", self.name, rate(per_second)));
+        let message = Some(message.to_owned()).filter(|message| !message.is_empty());
+        let facts: String = [pace, message, left].into_iter().flatten().map(|fact| format!(", {fact}")).collect();
+        self.console.error(&format!("{} {done}{total}{facts}", self.name));
     }
 
     fn line(&mut self, text: &str) {
