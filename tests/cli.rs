@@ -78,7 +78,7 @@ fn an_interrupt_ends_with_130_and_leaves_a_run_that_can_go_on() {
         &folder,
         &format!("train({TINY}, {corpus}, #{{ steps: 100000, batch: 1, eval_windows: 1, out: \"run\" }});"),
     );
-    let mut child = Process::new(env!("CARGO_BIN_EXE_wasabi"))
+    let child = Process::new(env!("CARGO_BIN_EXE_wasabi"))
         .args(["--device", "cpu", "run", file])
         .current_dir(&folder)
         .stderr(std::process::Stdio::piped())
@@ -93,8 +93,11 @@ fn an_interrupt_ends_with_130_and_leaves_a_run_that_can_go_on() {
     }
     let signalled = Process::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
     assert!(signalled.success());
-    let ended = child.wait().expect("the program ends");
-    assert_eq!(ended.code(), Some(130));
+    let ended = child.wait_with_output().expect("the program ends");
+    assert_eq!(ended.status.code(), Some(130));
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(told.contains("saved in run, up to step") && told.contains("resume(\"run\")"), "{told}");
+    assert!(!told.contains("last_run"), "a script has no such variable: {told}");
     assert!(folder.join("run/checkpoints/last.safetensors").is_file(), "an interrupted run saves");
 }
 
@@ -217,6 +220,29 @@ fn what_is_piped_into_the_prompt_runs_to_the_first_mistake_in_plain_lines() {
         .stdout(contains("2\n").and(contains("array")).and(contains("\u{1b}").not()));
     let failed = wasabi(&folder).write_stdin("print(1);\nnett.x\nprint(2);\n").assert().code(1);
     failed.stdout("1\n").stderr(contains("unknown variable `nett`").and(plain));
+}
+
+#[test]
+fn a_script_ends_itself_with_the_code_that_it_chooses() {
+    let folder = scratch("cli-exit");
+    for (text, code) in [("exit(3)", 3), ("exit()", 0), ("if true { exit(0) }", 0), ("exit(4096)", 1)] {
+        let file = script(&folder, &format!("print(\"so far\");\n{text};\nprint(\"never\");"));
+        wasabi(&folder).args(["run", &file]).assert().code(code).stdout("so far\n").stderr("");
+    }
+    let file = script(&folder, "exit(\"no music here\");");
+    wasabi(&folder).args(["run", &file]).assert().code(1).stderr(contains("no music here"));
+    wasabi(&folder).write_stdin("let x = 7;\nif x > 6 { exit(x) }\nprint(1);\n").assert().code(7).stdout("");
+}
+
+#[test]
+fn a_parameter_that_another_way_through_the_script_reads_may_be_set() {
+    let folder = scratch("cli-unread");
+    let file =
+        script(&folder, "let kind = param(\"kind\", \"s4\");\nif kind == \"lstm\" { print(param(\"units\", 8)) }");
+    wasabi(&folder).args(["run", &file, "--set", "units=9"]).assert().success().stderr("");
+    let file = script(&folder, "let n = \"a\"; param(n, 1);\nif false { print(param(\"units\", 8)) }");
+    wasabi(&folder).args(["run", &file, "--set", "units=9"]).assert().success().stderr("");
+    wasabi(&folder).args(["run", &file, "--set", "b=9"]).assert().code(2);
 }
 
 #[test]

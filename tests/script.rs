@@ -238,8 +238,45 @@ fn an_interrupted_training_leaves_its_run_in_a_variable() {
     let stopped = session.evaluate(&text).expect_err("interrupted");
     assert_eq!(stopped.cause, wasabi::script::Cause::Interrupt, "{stopped}");
     let steps = session.evaluate("last_run.steps").expect("the run so far").expect("a number");
+    let place = format!("saved in {}, up to step {steps}", out.join("run").display());
+    assert!(stopped.notes.iter().any(|note| note.contains(&place)), "{:?}", stopped.notes);
     assert!((2..20).contains(&steps.parse::<i64>().expect("a number")), "{steps}");
     assert_eq!(session.evaluate("last_run.frame().height > 0").map_err(|e| e.message), Ok(Some("true".to_owned())));
+}
+
+#[test]
+fn a_training_that_is_given_up_is_in_reach_as_its_last_checkpoint_has_it() {
+    let out = scratch("given-up").join("run");
+    let mut session = Listener::giving_up_at(5).session();
+    session.evaluate("let kept = 41;").expect("a variable");
+    let options = format!("steps: 500, batch: 1, checkpoint_every: 2, eval_windows: 1, out: \"{}\"", out.display());
+    let text = format!("let run = train({TINY}, {}, #{{ {options} }});", tones_corpus());
+    let stopped = session.evaluate(&text).expect_err("given up");
+    let told = format!("{} holds the run up to step 4", out.display());
+    assert!(stopped.notes.iter().any(|note| note.contains(&told)), "{:?}", stopped.notes);
+    let stands = session.evaluate("`${last_run.steps} ${last_run.stop} ${kept}`").expect("the run");
+    assert_eq!(stands.as_deref(), Some("\"4 interrupted 41\""));
+}
+
+#[test]
+fn other_settings_for_a_run_that_is_done_are_refused_before_anything_is_made() {
+    let out = scratch("done");
+    let listener = Listener::default();
+    let mut session = listener.session();
+    let options = format!("steps: 2, batch: 1, eval_windows: 1, out: \"{}\"", out.join("run").display());
+    session.evaluate(&format!("let run = train({TINY}, {}, #{{ {options} }});", tones_corpus())).expect("a run");
+    for call in ["run.resume(#{ lr: 0.001 })", "run.fork(#{ lr: 0.001, out: run.folder + \"-fork\" })"] {
+        let refused = session.evaluate(call).expect_err(call);
+        assert!(refused.message.contains("all of the run's 2 steps are done"), "{refused}");
+        assert!(refused.hints.iter().any(|hint| hint.contains("steps: 4")), "{:?}", refused.hints);
+        assert!(refused.position().is_some_and(|(_, column)| column > 10), "the caret is on the option");
+    }
+    assert!(!out.join("run-fork").exists(), "nothing is made for what is refused");
+    for call in
+        ["run.resume().steps", "run.resume(#{ steps: 2 }).steps", "run.fork(#{ out: run.folder + \"-copy\" }).steps"]
+    {
+        assert_eq!(session.evaluate(call).expect(call).as_deref(), Some("2"), "asking for nothing else is fine");
+    }
 }
 
 #[test]

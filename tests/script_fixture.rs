@@ -70,12 +70,18 @@ pub(crate) struct Listener {
     pub(crate) interrupt: Interrupt,
     /// Asks for a stop when a task has come this far.
     stop_at: Option<u64>,
+    insists: bool,
 }
 
 impl Listener {
     /// A host that asks for a stop when a task has come to `step`.
     pub(crate) fn stopping_at(step: u64) -> Self {
         Self { stop_at: Some(step), ..Self::default() }
+    }
+
+    /// A host that asks twice, and so insists, when a task has come to `step`.
+    pub(crate) fn giving_up_at(step: u64) -> Self {
+        Self { stop_at: Some(step), insists: true, ..Self::default() }
     }
 
     /// What the script printed, a line each.
@@ -118,6 +124,7 @@ impl Task for Listener {
     fn advance(&mut self, done: u64, _message: &str) {
         if self.stop_at.is_some_and(|stop| done >= stop) {
             self.interrupt.set();
+            (0..u8::from(self.insists)).for_each(|_| self.interrupt.set());
         }
     }
 

@@ -43,7 +43,10 @@ pub fn main() -> ExitCode {
     match guarded(|| dispatch(&matches, &console)) {
         Ok(code) => code,
         Err(diagnostic) => {
-            console.report(&diagnostic);
+            // A script that ends itself has said what it wanted to say, unless it hands the message to `exit`.
+            if !diagnostic.message.is_empty() {
+                console.report(&diagnostic);
+            }
             ExitCode::from(code_of(diagnostic.cause))
         }
     }
@@ -59,6 +62,7 @@ fn code_of(cause: Cause) -> u8 {
         Cause::Script => code::FAILED,
         Cause::Usage => code::USAGE,
         Cause::Interrupt => code::INTERRUPTED,
+        Cause::Exit(code) => code,
         Cause::Bug => code::BUG,
     }
 }

@@ -64,6 +64,7 @@ pub fn run(session: Session, console: &Console) -> Result<(), Diagnostic> {
                 match answer(&mut session.borrow_mut(), console, &line) {
                     Ok(After::Stay) => {}
                     Ok(After::Leave) => return Ok(()),
+                    Err(diagnostic) if matches!(diagnostic.cause, Cause::Exit(_)) => return Err(diagnostic),
                     Err(diagnostic) => tell(console, &diagnostic),
                 }
             }

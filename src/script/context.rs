@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
+use super::diagnostic::Diagnostic;
 use super::fault::Fault;
 use super::host::Host;
 use super::params::Params;
@@ -17,6 +18,42 @@ use crate::plot::Theme;
 
 /// Where the prompt saves figures unless told otherwise.
 const FIGURES: &str = "reports/prompt";
+
+/// A run that an interrupt cut short.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    /// The run, as a script has it.
+    pub run: Dynamic,
+    /// Its folder.
+    pub folder: String,
+    /// The updates that its last checkpoint holds.
+    pub steps: u64,
+}
+
+impl Unfinished {
+    /// Says where the run stands, and how to go on with it.
+    pub(super) fn tell(&self, diagnostic: Diagnostic, given_up: bool) -> Diagnostic {
+        let hint = format!("go on with it: resume(\"{}\")", self.folder);
+        self.stand(diagnostic, given_up).with_hint(hint)
+    }
+
+    /// The same where it is in reach as `last_run`.
+    pub(super) fn tell_named(&self, diagnostic: Diagnostic, given_up: bool) -> Diagnostic {
+        let mut diagnostic = self.stand(diagnostic, given_up);
+        diagnostic.notes.push("last_run.resume() goes on with it".to_owned());
+        diagnostic
+    }
+
+    fn stand(&self, mut diagnostic: Diagnostic, given_up: bool) -> Diagnostic {
+        let Self { folder, steps, .. } = self;
+        diagnostic.notes.push(if given_up {
+            format!("asked twice, so the step under way is given up: {folder} holds the run up to step {steps}")
+        } else {
+            format!("the run so far is saved in {folder}, up to step {steps}")
+        });
+        diagnostic
+    }
+}
 
 /// The outside, as bindings see it.
 pub struct Context {
@@ -35,7 +72,7 @@ pub struct Context {
     /// The text that is being evaluated: a script's, or all that was typed at the prompt.
     pub(super) source: RefCell<Option<Source>>,
     /// The run that an interrupt cut short, for whoever handles the interrupt.
-    pub unfinished: RefCell<Option<Dynamic>>,
+    pub unfinished: RefCell<Option<Unfinished>>,
 }
 
 impl Context {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
+use rhai::Dynamic;
 
 use super::source::Source;
 
@@ -16,6 +17,8 @@ pub enum Cause {
     Usage,
     /// Somebody asked it to stop.
     Interrupt,
+    /// The script ended itself with `exit`, and this code for whoever ran it.
+    Exit(u8),
     /// A panic reached the fence: wasabi is wrong.
     Bug,
 }
@@ -68,6 +71,16 @@ impl Diagnostic {
         Self { cause: Cause::Interrupt, ..Self::new(message) }
     }
 
+    /// An end that the script itself asked for with `exit(value)`: an integer is the code, and anything else is said.
+    pub(super) fn exit(value: &Dynamic) -> Self {
+        let code = value.as_int().ok().map(|code| u8::try_from(code).unwrap_or(1));
+        let (code, message) = match code {
+            Some(code) => (code, String::new()),
+            None => (1, value.to_string()),
+        };
+        Self { cause: Cause::Exit(code), ..Self::new(message) }
+    }
+
     /// The same error, blamed on the command line.
     #[must_use]
     pub fn of_usage(mut self) -> Self {
@@ -95,7 +108,7 @@ impl Diagnostic {
     #[must_use]
     pub fn render(&self, width: usize, colour: bool) -> String {
         let level = match self.cause {
-            Cause::Script | Cause::Usage => Level::ERROR,
+            Cause::Script | Cause::Usage | Cause::Exit(_) => Level::ERROR,
             Cause::Interrupt => Level::NOTE.with_name("interrupted"),
             Cause::Bug => Level::ERROR.with_name("internal error"),
         };

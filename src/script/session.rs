@@ -14,7 +14,7 @@ use super::check::Names;
 use super::context::{self, Context};
 use super::convert::type_word;
 use super::cursor::Types;
-use super::diagnostic::{Cause, Diagnostic};
+use super::diagnostic::Diagnostic;
 use super::docs::Docs;
 use super::engine;
 use super::explain::Known;
@@ -139,15 +139,17 @@ impl Session {
         given: BTreeMap<String, String>,
         modules: Option<&Path>,
     ) -> Result<(), Diagnostic> {
-        let params = Params::new(given);
+        let (params, declared) = (Params::new(given), Declared::of(source.text(), modules));
         // Rhai skips a `#!` line by itself, and keeps counting.
-        params
-            .check_before(&Declared::of(source.text(), modules))
-            .map_err(|fault| Diagnostic::from(fault).of_usage())?;
+        params.check_before(&declared).map_err(|fault| Diagnostic::from(fault).of_usage())?;
         self.context.params.replace(params);
         // A script's last value is of no interest: it prints what it wants seen.
-        drop(self.evaluate_in(source, 0)?);
-        self.context.params.borrow().check_after().map_err(|fault| Diagnostic::from(fault).of_usage())
+        let done = self.evaluate_in(source, 0).map(drop);
+        done.map_err(|diagnostic| match self.context.unfinished.take() {
+            Some(unfinished) => unfinished.tell(diagnostic, self.context.interrupt.is_urgent()),
+            None => diagnostic,
+        })?;
+        self.context.params.borrow().check_after(&declared).map_err(|fault| Diagnostic::from(fault).of_usage())
     }
 
     /// Evaluates what was typed at the prompt; a value to show, if there is one.
@@ -165,7 +167,7 @@ impl Session {
         self.typed.push_str(line);
         self.typed.push('\n');
         let source = Source::new(PROMPT, &self.typed);
-        let value = self.evaluate_in(&source, from)?;
+        let value = self.evaluate_in(&source, from).map_err(|diagnostic| self.keep_unfinished(diagnostic))?;
         self.imports.extend(transcript::imports(line).into_iter().map(str::to_owned));
         let is_expression =
             !line.trim_end().ends_with(';') && self.engine.compile_expression_with_scope(&self.scope, line).is_ok();
@@ -180,7 +182,7 @@ impl Session {
     pub fn load(&mut self, path: &Path) -> Result<(), Diagnostic> {
         let text = read(path)?;
         let source = Source::new(&path.display().to_string(), &text);
-        drop(self.evaluate_in(&source, 0)?);
+        drop(self.evaluate_in(&source, 0).map_err(|diagnostic| self.keep_unfinished(diagnostic))?);
         self.imports.extend(transcript::imports(&text).into_iter().map(str::to_owned));
         self.transcript.keep(&text, false);
         Ok(())
@@ -370,26 +372,22 @@ impl Session {
         Names { docs: &self.docs, functions: &functions, variables: &variables }.check(source, from)?;
         let whole = self.functions.merge(&ast);
         let evaluated = fenced(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &whole));
-        let outcome = evaluated?.map_err(|error| self.explain(source, &error));
-        outcome.map_err(|diagnostic| self.keep_unfinished(diagnostic))
+        evaluated?.map_err(|error| self.explain(source, &error))
     }
 
     /// An interrupted run stays reachable as `last_run`.
-    fn keep_unfinished(&mut self, mut diagnostic: Diagnostic) -> Diagnostic {
-        let unfinished = self.context.unfinished.take();
-        if let Some(run) = unfinished.filter(|_| diagnostic.cause == Cause::Interrupt) {
-            self.scope.set_or_push("last_run", run);
-            diagnostic.notes.push("the run so far is saved, and is in the variable `last_run`".to_owned());
-        }
-        if diagnostic.cause == Cause::Interrupt && self.context.interrupt.is_urgent() {
-            let given_up =
-                "asked twice, so what was under way is given up; a run on disk goes on from its last checkpoint";
-            diagnostic.notes.push(given_up.to_owned());
-        }
-        diagnostic
+    fn keep_unfinished(&mut self, diagnostic: Diagnostic) -> Diagnostic {
+        let Some(unfinished) = self.context.unfinished.take() else { return diagnostic };
+        self.scope.set_or_push("last_run", unfinished.run.clone());
+        unfinished.tell_named(diagnostic, self.context.interrupt.is_urgent())
     }
 
     fn explain(&self, source: &Source, error: &EvalAltResult) -> Diagnostic {
+        if let EvalAltResult::ErrorTerminated(value, _) = error.unwrap_inner()
+            && !value.is_unit()
+        {
+            return Diagnostic::exit(value);
+        }
         let functions = self.functions_in_reach();
         Known { source, docs: &self.docs, functions, variables: self.variables() }.explain(error)
     }

@@ -68,7 +68,7 @@ pub(super) fn run_folders() -> Vec<String> {
 pub(super) fn runs_table(root: &Path) -> Result<Frame, Fault> {
     /// Letters of a sparkline.
     const CURVE: usize = 16;
-    const COLUMNS: [&str; 8] = ["run", "state", "steps", "val_bpb", "best_bpb", "minutes", "changed", "curve"];
+    const COLUMNS: [&str; 8] = ["run", "state", "steps", "val_bpb", "best_bpb", "time", "changed", "curve"];
     let mut found = find_runs(root);
     found.reverse();
     if found.is_empty() {
@@ -84,11 +84,20 @@ pub(super) fn runs_table(root: &Path) -> Result<Frame, Fault> {
             .with("steps", format!("{}{total}", run.steps))
             .with_some("val_bpb", run.val_bits_per_byte)
             .with_some("best_bpb", run.best_bits_per_byte)
-            .with("minutes", run.wall_seconds / 60.0)
+            .with("time", lasting(run.wall_seconds))
             .with("changed", ago(run.when))
             .with("curve", sparkline(&run.curve, CURVE))
     };
     Ok(Frame::from_rows_under(&COLUMNS, &found.iter().map(row).collect::<Vec<_>>())?)
+}
+
+/// `4.2 s`, `12.5 min`, `3.1 h`.
+pub(super) fn lasting(seconds: f64) -> String {
+    match seconds {
+        s if s < 99.95 => format!("{s:.1} s"),
+        s if s < 99.95 * 60.0 => format!("{:.1} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
 }
 
 /// `3 min ago`.

@@ -146,11 +146,16 @@ fn aggregations(groups: &Groups, wanted: &Dynamic) -> Result<Vec<Aggregation>, F
     };
     let mut all = Vec::new();
     for (name, what) in map.iter() {
+        // The caret goes to the entry at fault.
+        let parse = |text: &str| {
+            let parsed = Aggregation::parse(name, text).map_err(Fault::from);
+            parsed.map_err(|fault| Fault { option: Some(name.to_string()), ..fault })
+        };
         if let Ok(text) = what.as_immutable_string_ref() {
-            all.push(Aggregation::parse(name, &text)?);
+            all.push(parse(&text)?);
         } else if let Ok(array) = what.as_array_ref() {
             for text in texts(&array, &format!("the list of aggregates of `{name}`"))? {
-                let one = Aggregation::parse(name, &text)?;
+                let one = parse(&text)?;
                 all.push(one.named(format!("{name}_{}", text.trim())));
             }
         } else {

@@ -124,7 +124,14 @@ pub(super) fn cell(value: &Dynamic) -> Result<Option<Value>, String> {
 fn from_maps(rows: &Array) -> Result<FrameValue, Fault> {
     let mut columns: BTreeMap<String, Vec<Option<Value>>> = BTreeMap::new();
     for (at, item) in rows.iter().enumerate() {
-        let map = item.as_map_ref().map_err(|found| not_a_row(at, found, "a map"))?;
+        let map = item.as_map_ref().map_err(|found| {
+            let fault = not_a_row(at, found, "a map");
+            if item.is_array() {
+                fault.with_hint("name the columns of such rows first: table([\"a\", \"b\"], rows)")
+            } else {
+                fault
+            }
+        })?;
         for (name, value) in map.iter() {
             let column = columns.entry(name.to_string()).or_default();
             column.resize(at, None);

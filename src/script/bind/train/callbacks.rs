@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rhai::{Dynamic, EvalAltResult, FnPtr, Map, NativeCallContext};
+use rhai::{Dynamic, EvalAltResult, FnPtr, Map, Module, NativeCallContext};
 
 use super::super::Outcome;
 use super::super::meter::Meter;
+use super::run::RunValue;
 use super::steering::{Step, Validation};
 use crate::options::{Field, OptionError};
 use crate::script::context::Context;
@@ -60,6 +61,10 @@ impl Callbacks {
                 let fault = Fault::new(format!("`{name}` is {found}, but must be a function"));
                 of_option(name, fault.with_hint(example(name)))
             })?;
+            if let Some(found) = parameters(call, &function).filter(|found| *found != 1) {
+                let fault = Fault::new(format!("`{name}` must be a function of one value, and this one takes {found}"));
+                return Err(of_option(name, fault.with_hint(example(name))));
+            }
             words.insert(name.to_owned(), words_of(call, name, &function));
             Ok(Some(function))
         };
@@ -81,6 +86,15 @@ fn of_option(name: &str, fault: Fault) -> Fault {
 
 fn example(name: &str) -> &'static str {
     if name == "on_step" { "on_step: |s| print(s.loss)" } else { "on_eval: |e| print(e.bits_per_byte)" }
+}
+
+/// How many values a function of the script is yet to be given; None for one that is not the script's, or has several forms.
+fn parameters(call: &NativeCallContext<'_>, function: &FnPtr) -> Option<usize> {
+    let scripts = call.iter_namespaces().flat_map(Module::iter_script_fn_info);
+    let mut forms =
+        scripts.filter(|(_, _, name, ..)| *name == function.fn_name()).map(|(_, _, _, parameters, _)| parameters);
+    let one = forms.next()?;
+    forms.next().is_none().then(|| one.saturating_sub(function.curry().len()))
 }
 
 /// A function in its own words: its name, or the text of the closure where it stands in a file as the option's value.
@@ -142,7 +156,16 @@ impl<'a> Watch<'a> {
                 self.context.host.note(&format!("the run so far is saved: resume(\"{folder}\") goes on with it"));
                 Err(error)
             }
-            None => self.context.finish(trained),
+            None => {
+                // Given up without a run to return: what is on disk is in reach all the same.
+                if trained.is_err()
+                    && self.context.interrupt.is_set()
+                    && let Ok(run) = RunValue::load(&self.folder)
+                {
+                    self.context.keep_unfinished(run);
+                }
+                self.context.finish(trained)
+            }
         }
     }
 

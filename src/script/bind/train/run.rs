@@ -6,14 +6,14 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, Map};
 
-use super::super::Outcome;
 use super::super::model::{ModelValue, load};
+use super::super::{Outcome, lasting};
 use crate::audio::Corpus;
 use crate::experiment::{RunDir, RunSummary, State, summarize};
 use crate::generate::Sound as TokenSound;
 use crate::metrics::{Frame, read_log, sparkline};
 use crate::model::Model;
-use crate::script::context::{Context, interrupted};
+use crate::script::context::{Context, Unfinished, interrupted};
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
 use crate::train::Schedule;
@@ -264,7 +264,7 @@ impl RunValue {
     pub fn describe(&self) -> String {
         let RunSummary { state, steps, wall_seconds, best_bits_per_byte, .. } = &self.0.summary;
         let best = best_bits_per_byte.map_or_else(String::new, |bits| format!(", best validation {bits:.3} bits/byte"));
-        format!("Run {}: {state} after {steps} steps in {wall_seconds:.0} s{best}", self.folder().display())
+        format!("Run {}: {state} after {steps} steps in {}{best}", self.folder().display(), lasting(*wall_seconds))
     }
 
     /// The same with how its validations went; while there are none, its updates.
@@ -285,9 +285,15 @@ impl Context {
     pub(super) fn finish_run(&self, outcome: Outcome<RunValue>) -> Outcome<RunValue> {
         let run = outcome?;
         if run.is_interrupted() && self.interrupt.is_set() {
-            self.unfinished.replace(Some(Dynamic::from(run)));
+            self.keep_unfinished(run);
             return Err(interrupted());
         }
         Ok(run)
+    }
+
+    /// Keeps a run that was cut short for whoever handles the interrupt.
+    pub(super) fn keep_unfinished(&self, run: RunValue) {
+        let (folder, steps) = (run.folder().display().to_string(), run.0.summary.steps);
+        self.unfinished.replace(Some(Unfinished { run: Dynamic::from(run), folder, steps }));
     }
 }
