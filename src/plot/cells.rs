@@ -210,6 +210,15 @@ impl Grid {
             Anchor::End => count(length),
         };
         let column = whole((column - back).round().max(0.0)).min(self.columns.saturating_sub(length));
+        // A sample of the legend before a label, a tick after one: a cell between them where there is room.
+        let blank = |grid: &Self, column: usize| {
+            column < grid.columns && grid.cells[row * grid.columns + column] == Cell::Empty
+        };
+        let column = match anchor {
+            Anchor::Start if column > 0 && !blank(self, column - 1) && blank(self, column + length) => column + 1,
+            Anchor::End if !blank(self, column + length) && column > 0 && blank(self, column - 1) => column - 1,
+            _ => column,
+        };
         self.spell(column, row, text);
     }
 
@@ -298,6 +307,19 @@ mod tests {
         assert_eq!(text(std::slice::from_ref(&level), 4, 1, Theme::Dark, Ink::Plain).expect("drawn"), "⠒⠒⠒⠒");
         let coloured = text(&[level], 4, 1, Theme::Dark, Ink::True).expect("drawn");
         assert_eq!(coloured, "\u{1b}[0m\u{1b}[38;2;77;166;224m⠒⠒⠒⠒\u{1b}[0m");
+    }
+
+    #[test]
+    fn a_label_keeps_a_cell_from_what_it_names() {
+        let sample = line(&[(0.0, 7.0), (CELL.0 * 2.0 - 0.1, 7.0)]);
+        let label = |at: f64, anchor: Anchor| {
+            super::super::text::text((at * CELL.0, 7.0), "ab", 12.0, Theme::Dark, anchor, true)
+        };
+        let drawn = |marks: &[Mark], columns: usize| text(marks, columns, 1, Theme::Dark, Ink::Plain).expect("drawn");
+        assert_eq!(drawn(&[sample.clone(), label(2.0, Anchor::Start)], 6), "⠒⠒ ab");
+        assert_eq!(drawn(&[sample, label(2.0, Anchor::Start)], 4), "⠒⠒ab", "no room for more");
+        let tick = line(&[(CELL.0 * 3.0, 7.0), (CELL.0 * 4.0 - 0.1, 7.0)]);
+        assert_eq!(drawn(&[tick, label(3.0, Anchor::End)], 4), "ab ⠒");
     }
 
     #[test]
