@@ -280,6 +280,33 @@ fn other_settings_for_a_run_that_is_done_are_refused_before_anything_is_made() {
 }
 
 #[test]
+fn runs_in_a_figure_have_the_labels_that_they_are_given_or_names_that_tell_them_apart() {
+    let out = scratch("labels");
+    let copy = out.join(tiny_run().file_name().expect("a name"));
+    std::fs::create_dir_all(copy.join("checkpoints")).expect("a folder");
+    for file in ["run.toml", "metrics.jsonl"] {
+        std::fs::copy(tiny_run().join(file), copy.join(file)).expect("a copy");
+    }
+    let (one, two) = (tiny_run().display(), copy.display());
+    let script = format!(
+        "let a = load_run(\"{one}\"); let b = load_run(\"{two}\");\n\
+         loss_curve([[\"8 layers\", a], b]).save(\"{0}/given.svg\");\n\
+         curves([a, b], \"step\", \"loss\").save(\"{0}/apart.svg\");",
+        out.display()
+    );
+    Listener::default().run("labels.rhai", &script, &[]).expect("two figures");
+    let svg = |name: &str| std::fs::read_to_string(out.join(name)).expect("a figure");
+    assert!(svg("given.svg").contains("8 layers"), "the label that is given");
+    let apart = svg("apart.svg");
+    let tails = [tiny_run(), &copy].map(|run| {
+        let parent =
+            run.parent().and_then(|parent| parent.file_name()).expect("a folder").to_string_lossy().into_owned();
+        format!("{parent}/{}", run.file_name().expect("a name").to_string_lossy())
+    });
+    assert!(tails.iter().all(|tail| apart.contains(tail)), "namesakes have their folders: {tails:?}");
+}
+
+#[test]
 fn a_skipped_file_is_noted_and_training_shows_its_validations() {
     let folder = scratch("skipped");
     for entry in std::fs::read_dir(tones()).expect("tones").filter_map(Result::ok) {

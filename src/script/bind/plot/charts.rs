@@ -4,7 +4,7 @@ use rhai::{Array, Dynamic, Engine, Map};
 
 use super::super::train::RunValue;
 use super::super::{Outcome, real};
-use super::{all_of, fault, numbers};
+use super::{fault, numbers};
 use crate::metrics::{Frame, columns};
 use crate::options::Options;
 use crate::plot::{
@@ -20,16 +20,19 @@ const DOCS: &[Doc] = &[
         name: "loss_curve",
         of: "",
         signature: "loss_curve(run | [run, …] | frame) -> Figure",
-        about: "Bits per byte over steps: each step faint, smoothed strong, validations as dots, baselines dashed.",
+        about: "Bits per byte over steps: each step faint, smoothed strong, validations as dots, baselines dashed. Of several \
+                runs each has the name of its folder, or the label of [label, run].",
         options: None,
-        example: "loss_curve(read_frame(run_folder)).save(out + \"/loss.svg\");",
+        example: "loss_curve(read_frame(run_folder)).save(out + \"/loss.svg\");\nlet run = load_run(run_folder);\n\
+                  loss_curve([[\"8 layers\", run], [\"2 layers\", run]]).save(out + \"/depths.svg\");",
     },
     Doc {
         name: "curves",
         of: "",
         signature: "curves(frame | run | [run, …], #{ … } | x, y) -> Figure",
         about: "Lines of a frame, one for each value of `by`. Where several rows share a position (seeds of one setting), \
-                their mean with a band. Of runs, one line for each, over steps. `curves(frame, \"step\", \"loss\")` for short.",
+                their mean with a band. Of runs, one line for each, over steps, under the name of its folder or the label of \
+                [label, run]. `curves(frame, \"step\", \"loss\")` for short.",
         options: Some(CurvesConfig::fields),
         example: "let f = table([\"step\", \"bpb\", \"n\"], [[0, 8, 16], [9, 6, 16], [0, 8, 64], [9, 5, 64]]);\ncurves(f, #{ \
                   y: \"bpb\", by: \"n\" }).save(out + \"/curves.png\");\ncurves(read_frame(run_folder), \"step\", \
@@ -119,7 +122,7 @@ fn curves(engine: &mut Engine) {
     engine
         .register_fn("curves", |series: Array, x: &str, y: &str| -> Outcome<Figure> {
             // Runs are meant where all of them are: then x and y are columns.
-            if !series.is_empty() && all_of::<RunValue>(&series).is_some() {
+            if !series.is_empty() && series.iter().all(|item| labelled_run(item).is_some()) {
                 return Ok(curves_of(&series.into(), columns_of(x, y))?);
             }
             let series = series.iter().map(one_series).collect::<Result<Vec<_>, Fault>>()?;
@@ -178,15 +181,34 @@ pub(super) fn loss_curve(runs: &[(String, Frame)]) -> Result<Figure, Fault> {
     Ok(plot::loss_curve(&runs)?)
 }
 
-/// The metrics of an array of runs, each under its name.
+/// The metrics of an array of runs: each under the label that it is given, or the name of its folder; where two would have
+/// one name, under the folder's whole path.
 pub(super) fn labelled(figure: &str, runs: &Array) -> Result<Vec<(String, Frame)>, Fault> {
-    let run =
-        |item: &Dynamic| match item.clone().try_cast::<RunValue>() {
-            Some(run) => run.labelled(),
-            None => Err(Fault::new(format!("`{figure}` cannot draw {}", a_type(item.type_name())))
-                .with_hint("an array of runs")),
-        };
-    runs.iter().map(run).collect()
+    let runs: Vec<(Option<String>, RunValue)> = runs
+        .iter()
+        .map(|item| {
+            labelled_run(item).ok_or_else(|| {
+                Fault::new(format!("`{figure}` cannot draw {}", a_type(item.type_name())))
+                    .with_hint("an array of runs, or of [label, run]")
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    let names: Vec<String> = runs.iter().map(|(label, run)| label.clone().unwrap_or_else(|| run.name())).collect();
+    let name = |at: usize, (label, run): &(Option<String>, RunValue)| {
+        let alone = label.is_some() || names.iter().filter(|name| **name == names[at]).count() == 1;
+        if alone { names[at].clone() } else { run.folder().display().to_string() }
+    };
+    runs.iter().enumerate().map(|(at, run)| Ok((name(at, run), run.1.frame()?))).collect()
+}
+
+/// A run, or `[label, run]`.
+fn labelled_run(item: &Dynamic) -> Option<(Option<String>, RunValue)> {
+    if let Some(run) = item.clone().try_cast::<RunValue>() {
+        return Some((None, run));
+    }
+    let pair = item.as_array_ref().ok()?;
+    let [label, run] = pair.as_slice() else { return None };
+    Some((Some(label.as_immutable_string_ref().ok()?.to_string()), run.clone().try_cast::<RunValue>()?))
 }
 
 /// Options that say no more than which columns are drawn.

@@ -145,7 +145,7 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
         .register_type_with_name::<RunValue>("Run")
         .register_fn("load_run", |folder: &str| -> Outcome<RunValue> { Ok(RunValue::load(Path::new(folder))?) })
         .register_get("folder", |run: &mut RunValue| run.folder().display().to_string())
-        .register_get("name", |run: &mut RunValue| run.0.dir.name())
+        .register_get("name", |run: &mut RunValue| run.name())
         .register_get("steps", |run: &mut RunValue| integer(run.0.summary.steps))
         .register_get("total", |run: &mut RunValue| or_unit(run.0.summary.total.map(integer)))
         .register_get("is_finished", |run: &mut RunValue| run.0.summary.state.is_finished())
@@ -203,6 +203,12 @@ impl RunValue {
         self.0.dir.path()
     }
 
+    /// The name of its folder.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.0.dir.name()
+    }
+
     /// Whether somebody asked it to stop.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
@@ -221,7 +227,7 @@ impl RunValue {
 
     /// The metrics under the name of the folder.
     pub(in crate::script::bind) fn labelled(&self) -> Result<(String, Frame), Fault> {
-        Ok((self.0.dir.name(), self.frame()?))
+        Ok((self.name(), self.frame()?))
     }
 
     /// The model of the last step.
