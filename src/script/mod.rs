@@ -6,6 +6,7 @@
 
 pub mod actions;
 mod bind;
+mod bound;
 mod check;
 mod complete;
 mod context;
@@ -24,6 +25,7 @@ mod params;
 mod session;
 mod source;
 mod table;
+mod texts;
 mod transcript;
 
 pub use complete::{Candidate, Completion};

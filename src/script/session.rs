@@ -61,8 +61,8 @@ pub struct Session {
     transcript: Transcript,
     context: Rc<Context>,
     callable: Vec<String>,
-    /// Rhai's own functions by the type of their first parameter, in our words: `array`, `text`.
-    built_in: BTreeMap<String, Vec<String>>,
+    /// Rhai's own functions by the type of their first parameter, in our words (`array`, `text`), and whether they take more.
+    built_in: BTreeMap<String, Vec<(String, bool)>>,
 }
 
 /// A variable as a list of them shows it.
@@ -233,9 +233,22 @@ impl Session {
         self.context.device.set(device);
     }
 
-    /// Rhai's own functions that take a value of type `of` first.
-    pub(super) fn built_in_members(&self, of: &str) -> &[String] {
+    /// Rhai's own functions that take a value of type `of` first, and whether they take more.
+    pub(super) fn built_in_members(&self, of: &str) -> &[(String, bool)] {
         self.built_in.get(of).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether `name` is a function of Rhai's that only values with parts have: arrays, maps, texts.
+    pub(super) fn is_built_in_method(&self, name: &str) -> bool {
+        let has = |of: &&String| self.built_in[*of].iter().any(|(known, _)| known == name);
+        let mut of = self.built_in.keys().filter(has).peekable();
+        of.peek().is_some() && of.all(|of| !matches!(of.as_str(), "integer" | "real" | "value"))
+    }
+
+    /// The keys of the map that lives under `name`.
+    pub(super) fn keys_of(&self, name: &str) -> Vec<String> {
+        let map = self.scope.get(name).and_then(|value| value.as_map_ref().ok());
+        map.map(|map| map.keys().map(ToString::to_string).collect()).unwrap_or_default()
     }
 
     /// Whether `name` can be called.
@@ -413,7 +426,13 @@ impl Types for Session {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        self.scope.get(name).map(|value| self.word_of(value))
+        let value = self.scope.get(name)?;
+        let first = value.as_array_ref().ok().and_then(|array| array.first().map(|first| self.word_of(first)));
+        Some(first.map_or_else(|| self.word_of(value), |first| format!("array of {first}")))
+    }
+
+    fn columns(&self, name: &str) -> Option<Vec<String>> {
+        bind::columns_of(self.scope.get(name)?)
     }
 }
 
@@ -425,8 +444,8 @@ fn read(path: &Path) -> Result<String, Diagnostic> {
 }
 
 /// The functions in `signatures` that our docs do not tell of, by the type of their first parameter.
-fn by_first_type(signatures: &[String], docs: &Docs) -> BTreeMap<String, Vec<String>> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+fn by_first_type(signatures: &[String], docs: &Docs) -> BTreeMap<String, Vec<(String, bool)>> {
+    let mut found: BTreeMap<String, Vec<(String, bool)>> = BTreeMap::new();
     for signature in signatures {
         let (name, rest) = signature.split_once('(').unwrap_or((signature, ""));
         let first = rest.split([',', ')']).next().unwrap_or_default();
@@ -434,13 +453,18 @@ fn by_first_type(signatures: &[String], docs: &Docs) -> BTreeMap<String, Vec<Str
         if is_name(name) && !of.is_empty() && !matches!(name, "to_string" | "to_debug" | "print" | "debug") {
             let of = type_word(of);
             if docs.find(of, name).is_none() && docs.find("", name).is_none() {
-                found.entry(of.to_owned()).or_default().push(name.to_owned());
+                found.entry(of.to_owned()).or_default().push((name.to_owned(), rest.contains(',')));
             }
         }
     }
     for names in found.values_mut() {
         names.sort();
-        names.dedup();
+        // Of several forms, the one that takes more counts.
+        names.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 |= same && next.1;
+            same
+        });
     }
     found
 }
