@@ -97,12 +97,10 @@ impl Session {
         if let Some(parameters) = self.parameters_of(&name) {
             return Some(Candidate::call(name, !parameters.is_empty()));
         }
-        let docs = self.docs();
-        if let Some(doc) = docs.find("", &name) {
+        if let Some(doc) = self.docs().find("", &name) {
             return Some(Candidate::call(name, doc.arguments() != Some("")));
         }
-        let is_method = docs.named(&name).next().is_some() || self.is_built_in_method(&name);
-        (!is_method).then(|| Candidate::call(name, true))
+        (!self.is_only_method(&name)).then(|| Candidate::call(name, true))
     }
 
     /// The members of the value before the dot at token `end - 1`. Where its type cannot be told: nothing until a letter is

@@ -59,6 +59,8 @@ pub struct Session {
     /// `import` statements of earlier inputs: Rhai forgets modules from one evaluation to the next.
     imports: Vec<String>,
     transcript: Transcript,
+    /// The variables that lines which were interrupted would have introduced, and whether they left a run.
+    interrupted: Vec<(String, bool)>,
     context: Rc<Context>,
     callable: Vec<String>,
     /// Rhai's own functions by the type of their first parameter, in our words (`array`, `text`), and whether they take more.
@@ -98,6 +100,7 @@ impl Session {
             typed: String::new(),
             imports: Vec::new(),
             transcript: Transcript::default(),
+            interrupted: Vec::new(),
             context,
             callable,
             built_in,
@@ -161,16 +164,21 @@ impl Session {
         if self.typed.is_empty() && !self.imports.is_empty() {
             self.typed.push('\n'); // a line for them to stand on
         }
+        let line = &transcript::with_last_value(line);
         let from = self.typed.len();
         self.typed.push_str(line);
         self.typed.push('\n');
         let source = Source::new(PROMPT, &self.typed);
-        let value = self.evaluate_in(&source, from)?;
+        let value = self.evaluate_in(&source, from).inspect_err(|error| self.remember_interrupted(line, error))?;
         self.imports.extend(transcript::imports(line).into_iter().map(str::to_owned));
         let is_expression =
             !line.trim_end().ends_with(';') && self.engine.compile_expression_with_scope(&self.scope, line).is_ok();
         self.transcript.keep(line, !value.is_unit() && is_expression);
-        if value.is_unit() { Ok(None) } else { self.show(value).map(Some) }
+        if value.is_unit() {
+            return Ok(None);
+        }
+        self.scope.set_or_push(transcript::LAST_VALUE, value.clone());
+        self.show(value).map(Some)
     }
 
     /// Evaluates the script at `path` as if it had been typed here: its variables and functions stay.
@@ -238,11 +246,12 @@ impl Session {
         self.built_in.get(of).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether `name` is a function of Rhai's that only values with parts have: arrays, maps, texts.
-    pub(super) fn is_built_in_method(&self, name: &str) -> bool {
+    /// Whether the function `name` is one that only follows a dot: of values with parts, and not of numbers.
+    pub(super) fn is_only_method(&self, name: &str) -> bool {
         let has = |of: &&String| self.built_in[*of].iter().any(|(known, _)| known == name);
         let mut of = self.built_in.keys().filter(has).peekable();
-        of.peek().is_some() && of.all(|of| !matches!(of.as_str(), "integer" | "real" | "value"))
+        let own = self.docs.named(name).next().is_some();
+        (own || of.peek().is_some()) && of.all(|of| !matches!(of.as_str(), "integer" | "real" | "value"))
     }
 
     /// The keys of the map that lives under `name`.
@@ -380,11 +389,23 @@ impl Session {
         ast.set_source(source.name());
         self.functions = self.functions.merge(&ast.clone_functions_only());
         let (functions, variables) = (self.functions_in_reach(), self.variables());
-        Names { docs: &self.docs, functions: &functions, variables: &variables }.check(source, from)?;
+        Names { docs: &self.docs, functions: &functions, variables: &variables, types: self }.check(source, from)?;
         let whole = self.functions.merge(&ast);
         let evaluated = fenced(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &whole));
         let outcome = evaluated?.map_err(|error| self.explain(source, &error));
         outcome.map_err(|diagnostic| self.keep_unfinished(diagnostic))
+    }
+
+    /// Keeps what an interrupted `line` would have introduced, for errors about it; and for `:save`, where its run lies.
+    fn remember_interrupted(&mut self, line: &str, error: &Diagnostic) {
+        if error.cause != Cause::Interrupt {
+            return;
+        }
+        let has_run = error.notes.iter().any(|note| note.contains("last_run"));
+        self.interrupted.extend(Source::new(PROMPT, line).introduced().into_iter().map(|name| (name, has_run)));
+        if has_run && let Some(folder) = self.scope.get("last_run").and_then(bind::folder_of) {
+            self.transcript.keep_if_used("last_run", &format!("let last_run = load_run({folder:?})"));
+        }
     }
 
     /// An interrupted run stays reachable as `last_run`.
@@ -404,7 +425,9 @@ impl Session {
 
     fn explain(&self, source: &Source, error: &EvalAltResult) -> Diagnostic {
         let functions = self.functions_in_reach();
-        Known { source, docs: &self.docs, functions, variables: self.variables() }.explain(error)
+        let known =
+            Known { source, docs: &self.docs, functions, variables: self.variables(), interrupted: &self.interrupted };
+        known.explain(error)
     }
 
     /// A value as the prompt shows it.

@@ -48,7 +48,10 @@ impl Session {
             completion.candidates = fitting(columns(), &typed[word..]);
             return completion;
         }
-        completion.candidates = fitting(wanted.choices.clone(), typed);
+        let mut choices = wanted.choices.clone();
+        let mut seen = std::collections::BTreeSet::new();
+        choices.retain(|choice| seen.insert(choice.clone())); // two forms of a function may name the same
+        completion.candidates = fitting(choices, typed);
         if wanted.column {
             completion.candidates.extend(fitting(columns(), typed));
         }

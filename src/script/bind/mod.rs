@@ -119,6 +119,11 @@ pub(super) fn columns_of(value: &Dynamic) -> Option<Vec<String>> {
     run.frame().ok().map(|frame| names(&frame))
 }
 
+/// The folder of a run.
+pub(super) fn folder_of(value: &Dynamic) -> Option<String> {
+    value.read_lock::<train::RunValue>().map(|run| run.folder().display().to_string())
+}
+
 /// A count that a script gave as an integer.
 fn count(found: i64, what: &str) -> Result<usize, Fault> {
     usize::try_from(found).map_err(|_| Fault::new(format!("{what} is {found}, but must be 0 or more")))
