@@ -251,11 +251,7 @@ impl<'a> Before<'a> {
     }
 
     /// The options of the call that the innermost open map is an argument of, and that map.
-    pub(super) fn fields_at<'o>(
-        &self,
-        open: &'o [Open],
-        types: &impl Types,
-    ) -> Option<(&'static [Field], &'o Open)> {
+    pub(super) fn fields_at<'o>(&self, open: &'o [Open], types: &impl Types) -> Option<(&'static [Field], &'o Open)> {
         let [.., call, map] = open else { return None };
         if map.bracket != "#{" {
             return None;

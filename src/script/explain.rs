@@ -4,8 +4,8 @@ use rhai::{EvalAltResult, ParseErrorType, Position};
 
 use super::check::{unknown_method, unknown_of_module};
 use super::convert::{a_type, type_word};
-use super::diagnostic::{Diagnostic, Mark};
 use super::cursor::arguments;
+use super::diagnostic::{Diagnostic, Mark};
 use super::docs::{Doc, Docs};
 use super::fault::Fault;
 use super::source::Source;
@@ -182,8 +182,7 @@ impl Known<'_> {
         }
         let found = if types.is_empty() { "nothing".to_owned() } else { types.join(", ") };
         if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
-            let wrong =
-                Diagnostic::new(format!("`{name}` has no meaning between {}", found.replace(", ", " and ")));
+            let wrong = Diagnostic::new(format!("`{name}` has no meaning between {}", found.replace(", ", " and ")));
             return match operator_meant(name, &types) {
                 Some(meant) => wrong.with_hint(meant),
                 None => wrong,
@@ -250,8 +249,7 @@ fn syntax(kind: &ParseErrorType) -> Diagnostic {
         P::UnexpectedEOF => Diagnostic::new("the script ends in the middle of something")
             .with_hint("is a bracket, a quote or an expression unfinished?"),
         P::MissingToken(token, purpose) => {
-            let missing =
-                Diagnostic::new(format!("expected `{token}` {}", lower_first(purpose).trim_end_matches('.')));
+            let missing = Diagnostic::new(format!("expected `{token}` {}", lower_first(purpose).trim_end_matches('.')));
             if token == ";" { missing.with_hint("does the line above end with a `;`?") } else { missing }
         }
         P::ExprTooDeep => {

@@ -18,6 +18,7 @@ mod engine;
 mod explain;
 mod fault;
 mod fence;
+mod help;
 mod host;
 pub mod lexer;
 mod manual;

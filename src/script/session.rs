@@ -366,7 +366,8 @@ impl Session {
         names
     }
 
-    fn variables(&self) -> Vec<String> {
+    /// The variables that live.
+    pub fn variables(&self) -> Vec<String> {
         self.scope.iter().map(|(name, ..)| name.to_owned()).collect()
     }
 
@@ -459,8 +460,11 @@ impl Types for Session {
     }
 }
 
+/// The script at `path`; `-` is standard input.
 fn read(path: &Path) -> Result<String, Diagnostic> {
-    std::fs::read_to_string(path).map_err(|error| {
+    let text =
+        if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+    text.map_err(|error| {
         let fault = context::plain(&error, None);
         Diagnostic::new(format!("cannot read script {}: {}", path.display(), fault.message)).of_usage()
     })

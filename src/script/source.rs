@@ -96,9 +96,8 @@ impl Source {
     pub(super) fn functions_of(&self, name: &str) -> Option<Vec<String>> {
         let tokens = lexer::tokens(&self.text);
         let word = |at: usize| tokens.get(at).map_or("", |token: &lexer::Token| &self.text[token.span.clone()]);
-        let import = (0..tokens.len())
-            .rev()
-            .find(|at| word(*at) == "import" && word(at + 2) == "as" && word(at + 3) == name)?;
+        let import =
+            (0..tokens.len()).rev().find(|at| word(*at) == "import" && word(at + 2) == "as" && word(at + 3) == name)?;
         let module = self.module(word(import + 1).strip_prefix('"')?.strip_suffix('"')?)?;
         let tokens = lexer::tokens(&module.text);
         let word = |at: usize| tokens.get(at).map_or("", |token: &lexer::Token| &module.text[token.span.clone()]);

@@ -38,9 +38,9 @@ impl Session {
         }
         let open = before.open(at);
         let wanted = self.wanted(before, &open);
-        let word = typed.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |found| {
-            found + typed[found..].chars().next().map_or(1, char::len_utf8)
-        });
+        let word = typed
+            .rfind(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .map_or(0, |found| found + typed[found..].chars().next().map_or(1, char::len_utf8));
         let columns = || wanted.frame.and_then(|end| before.columns_until(end, self)).unwrap_or_default();
         let mut completion = Completion { start, candidates: Vec::new(), path: wanted.path };
         if wanted.expression {
@@ -79,7 +79,7 @@ impl Session {
 
     fn wanted(&self, before: &Before<'_>, open: &[Open]) -> Wanted {
         // A text in an array is an element of the argument.
-        let arrays = open.iter().rev().take_while(|open| open.bracket == "[" ).count();
+        let arrays = open.iter().rev().take_while(|open| open.bracket == "[").count();
         let open = &open[..open.len() - arrays];
         if let Some((fields, map)) = before.fields_at(open, self) {
             let field = map.key.as_ref().and_then(|key| fields.iter().find(|field| field.name == key));
