@@ -172,15 +172,112 @@ impl OptionError {
     }
 }
 
-/// The name in `known` nearest to `typed`, when it is near enough to be a slip of the finger.
+/// The name in `known` nearest to `typed`, when it is near enough to be a slip of the finger: one letter in a short name, a
+/// third of a long one, and nothing for a single letter, which is as near to any other.
 #[must_use]
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let letters = |name: &str| name.chars().count();
+    let typed_letters = letters(typed);
     known
         .into_iter()
+        .filter(|name| typed_letters > 1 && letters(name) > 1)
         .map(|name| (strsim::damerau_levenshtein(typed, name), name))
-        .filter(|(distance, name)| *distance <= 1.max(name.len().min(typed.len()) / 3))
+        .filter(|(distance, name)| *distance <= 1.max(letters(name).min(typed_letters) / 3))
         .min()
         .map(|(_, name)| name)
+}
+
+/// What the field calls an option elsewhere, and what it may be called here, the likeliest first.
+const SYNONYMS: &[(&str, &[&str])] = &[
+    ("learning_rate", &["lr"]),
+    ("rate", &["lr", "sample_rate"]),
+    ("batch_size", &["batch"]),
+    ("bs", &["batch"]),
+    ("epochs", &["steps"]),
+    ("n_epochs", &["epochs"]),
+    ("num_epochs", &["epochs"]),
+    ("max_epochs", &["epochs"]),
+    ("n_steps", &["steps"]),
+    ("num_steps", &["steps"]),
+    ("max_steps", &["steps"]),
+    ("iterations", &["steps"]),
+    ("iters", &["steps"]),
+    ("updates", &["steps"]),
+    ("hidden", &["d_model", "d_hidden"]),
+    ("hidden_size", &["d_model", "d_hidden"]),
+    ("hidden_dim", &["d_model", "d_hidden"]),
+    ("dim", &["d_model"]),
+    ("width", &["d_model"]),
+    ("channels", &["d_model"]),
+    ("n_embd", &["d_model"]),
+    ("embed_dim", &["d_model"]),
+    ("layers", &["n_layers"]),
+    ("num_layers", &["n_layers"]),
+    ("n_blocks", &["n_layers"]),
+    ("depth", &["n_layers"]),
+    ("state", &["d_state"]),
+    ("state_size", &["d_state"]),
+    ("state_dim", &["d_state"]),
+    ("dropout_rate", &["dropout"]),
+    ("drop", &["dropout"]),
+    ("p_dropout", &["dropout"]),
+    ("pooling", &["pool"]),
+    ("strides", &["pool"]),
+    ("expansion", &["expand"]),
+    ("wd", &["weight_decay"]),
+    ("decay", &["weight_decay"]),
+    ("l2", &["weight_decay"]),
+    ("scheduler", &["schedule"]),
+    ("lr_schedule", &["schedule"]),
+    ("lr_scheduler", &["schedule"]),
+    ("warmup", &["schedule"]),
+    ("warmup_steps", &["schedule"]),
+    ("patience", &["early_stop"]),
+    ("early_stopping", &["early_stop"]),
+    ("grad_clip", &["clip"]),
+    ("clip_norm", &["clip"]),
+    ("max_norm", &["clip"]),
+    ("grad_accum", &["accumulate"]),
+    ("accumulation", &["accumulate"]),
+    ("timeout", &["max_seconds"]),
+    ("val_every", &["eval_every"]),
+    ("save_every", &["checkpoint_every"]),
+    ("output", &["out"]),
+    ("output_dir", &["out"]),
+    ("dir", &["out", "from"]),
+    ("folder", &["out", "from"]),
+    ("name", &["out"]),
+    ("path", &["from", "out"]),
+    ("data", &["from"]),
+    ("root", &["from"]),
+    ("resume", &["existing"]),
+    ("overwrite", &["existing"]),
+    ("sr", &["sample_rate", "rate"]),
+    ("fs", &["sample_rate", "rate"]),
+    ("window_size", &["window"]),
+    ("seq_len", &["window"]),
+    ("length", &["window", "seconds", "samples"]),
+    ("n_bits", &["bits"]),
+    ("train_split", &["train_fraction"]),
+    ("temp", &["temperature"]),
+    ("duration", &["seconds"]),
+    ("n", &["batch"]),
+    ("group", &["by"]),
+    ("hue", &["by"]),
+    ("color", &["by"]),
+    ("colour", &["by"]),
+    ("z", &["value"]),
+    ("values", &["value"]),
+    ("index", &["rows"]),
+];
+
+/// The option in `known` that was meant by `typed`: the [`nearest`], or what the field's other word for it is here.
+#[must_use]
+pub fn meant<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    let synonyms = SYNONYMS.iter().find(|(word, _)| *word == typed).map_or(&[][..], |(_, names)| names);
+    let synonym = synonyms.iter().find_map(|name| known.iter().copied().find(|known| known == name));
+    synonym.or_else(|| nearest(typed, known))
 }
 
 /// A library's sentence as one of ours begins: in lower case, unless its first word is written in capitals.
@@ -229,7 +326,7 @@ pub fn parse<T: Options>(settings: &Map<String, Value>) -> Result<T, OptionError
 
 fn unknown<T: Options>(key: &str) -> OptionError {
     let names = || T::fields().iter().map(|field| field.name);
-    let hint = match nearest(key, names()) {
+    let hint = match meant(key, names()) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("{} takes {}", T::OWNER, names().collect::<Vec<_>>().join(", ")),
     };
@@ -328,6 +425,18 @@ mod tests {
     fn a_misspelt_option_is_refused_with_the_nearest_name() {
         let error = parse::<Sample>(&map(r#"{"cuont": 1}"#)).expect_err("misspelt");
         assert_eq!(error.hint.as_deref(), Some("did you mean `count`?"));
+    }
+
+    #[test]
+    fn a_guess_is_near_and_knows_the_words_of_the_field() {
+        assert_eq!(nearest("a", ["b", "ab"]), None, "a letter is near to everything");
+        assert_eq!(nearest("xs", ["x", "ys"]), Some("ys"));
+        assert_eq!(nearest("tow", ["two", "now", "wot"]), Some("now"), "one step, the first of them");
+        assert_eq!(nearest("abc", ["acd"]), None);
+        assert_eq!(nearest("sashimmi", ["sashimi"]), Some("sashimi"));
+        assert_eq!(meant("learning_rate", ["steps", "lr"]), Some("lr"));
+        assert_eq!(meant("epochs", ["steps"]), Some("steps"));
+        assert_eq!(meant("learning_rate", ["steps"]), None, "only what is taken here");
     }
 
     #[test]

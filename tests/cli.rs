@@ -260,6 +260,27 @@ fn the_parameters_of_a_script_and_of_its_modules_are_listed() {
 }
 
 #[test]
+fn a_script_is_read_from_standard_input_and_a_table_in_a_pipe_keeps_every_column() {
+    let folder = scratch("cli-stdin");
+    let names: Vec<String> = (0..40).map(|n| format!("\"column_{n}\"")).collect();
+    let cells: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+    let text = format!("print(table([{}], [[{}]]));", names.join(", "), cells.join(", "));
+    let seen = contains("column_0").and(contains("column_39")).and(contains("more column").not());
+    wasabi(&folder).args(["run", "-"]).write_stdin(text).assert().success().stdout(seen);
+    let given = wasabi(&folder).args(["run", "-", "--set", "n=4"]).write_stdin("print(param(\"n\", 1));").assert();
+    given.success().stdout("4\n");
+    wasabi(&folder).args(["run", "-"]).write_stdin("nett.x").assert().code(1).stderr(contains("unknown variable"));
+}
+
+#[test]
+fn computed_names_of_parameters_are_told_once() {
+    let folder = scratch("cli-computed");
+    let file = script(&folder, "let i = 1; print(param(\"a\" + i, 0));");
+    let told = wasabi(&folder).args(["run", &file, "--params"]).assert().success().stderr("");
+    told.stdout(contains("names are computed").and(contains("reads no parameter").not()));
+}
+
+#[test]
 fn definitions_for_editors_name_every_function() {
     let folder = scratch("cli-defs");
     wasabi(&folder).args(["defs", "--to", "defs"]).assert().success().stdout(contains("defs/wasabi.d.rhai"));

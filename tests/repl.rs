@@ -40,7 +40,11 @@ fn values_are_shown_and_live_on_and_mistakes_do_not_end_the_session() {
     ask(&mut session, "sashimmi()", "did you mean `sashimi`");
     ask(&mut session, "add(a) + 1", r"\b43\b");
     ask(&mut session, "help(sashimi)", "d_state");
-    ask(&mut session, "help", "functions");
+    ask(&mut session, "help", "schedules|Schedules");
+    ask(&mut session, ":help Frame", "Methods that make another Frame");
+    ask(&mut session, ":help figures", "heatmap\\(");
+    ask(&mut session, "?frame.filter", "SQL condition");
+    ask(&mut session, "??frame.filter", "example");
     session.send(ControlCode::EndOfTransmission).expect("Ctrl-D");
     session.expect(Eof).expect("Ctrl-D leaves");
 }
@@ -83,6 +87,113 @@ fn ctrl_c_stops_training_and_returns_to_the_prompt_with_the_run() {
     session.expect(PROMPT).expect("the prompt after an interrupt");
     ask(&mut session, "last_run", "Run run: interrupted after");
     ask(&mut session, "1 + 1", r"\b2\b");
+}
+
+#[test]
+fn ctrl_c_twice_gives_the_work_up_and_variables_stay() {
+    let folder = scratch("repl-twice");
+    let mut session = prompt(&folder);
+    ask(&mut session, &format!("let kept = 41; let music = {};", tones_corpus()), "\n");
+    // Its updates are long: the second request comes while one is under way.
+    let net = "sashimi(#{ d_model: 64, n_layers: 8, pool: [4, 4], d_state: 64 })";
+    let options = "steps: 100000, batch: 8, eval_windows: 1, out: \"run\"";
+    session.send_line(format!("let run = train({net}, music, #{{ {options} }});")).expect("typing");
+    session.expect(Regex("training")).expect("a progress bar");
+    let record = folder.join("run/run.toml");
+    for _ in 0..1200 {
+        if record.is_file() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(record.is_file(), "the run has begun");
+    session.send(ControlCode::EndOfText).expect("Ctrl-C");
+    std::thread::sleep(Duration::from_millis(50));
+    session.send(ControlCode::EndOfText).expect("Ctrl-C again");
+    session.expect("stopped as asked").expect("what happened");
+    session.expect(PROMPT).expect("the prompt after both");
+    ask(&mut session, "kept + 1", r"\b42\b");
+    ask(&mut session, "music", "Corpus|files");
+    ask(&mut session, "run.steps", "`run` was interrupted");
+}
+
+#[test]
+fn what_an_interrupt_left_is_named_by_errors_and_by_a_saved_session() {
+    let folder = scratch("repl-left");
+    let mut session = prompt(&folder);
+    ask(&mut session, &format!("let music = {};", tones_corpus()), "\n");
+    let steps = "steps: 100000, batch: 1, eval_windows: 1, out: \"run\"";
+    session.send_line(format!("let run = train({TINY}, music, #{{ {steps} }});")).expect("typing");
+    session.expect(Regex("training.*bits/byte")).expect("a progress bar");
+    session.send(ControlCode::EndOfText).expect("Ctrl-C");
+    session.expect("last_run").expect("where the run so far is");
+    session.expect(PROMPT).expect("the prompt after an interrupt");
+    ask(&mut session, "run.steps", "`run` was interrupted: the run so far is in `last_run`");
+    ask(&mut session, "last_run.name", "run");
+    ask(&mut session, "_ + \"!\"", "run!");
+    ask(&mut session, "nonsense(3)", "unknown function");
+    ask(&mut session, ":save session", "session.rhai: 5 lines");
+    session.send_line(":quit").expect("typing");
+    session.expect(Eof).expect(":quit leaves");
+    let saved = std::fs::read_to_string(folder.join("session.rhai")).expect("the saved session, with its extension");
+    assert!(saved.contains("let last_run = load_run(\"run\");\n"), "{saved}");
+    assert!(saved.contains("let last_value = last_run.name;"), "{saved}");
+    assert!(!saved.contains("train(") && !saved.contains("nonsense"), "{saved}");
+    let run = Command::new(env!("CARGO_BIN_EXE_wasabi"))
+        .current_dir(&folder)
+        .args(["--device", "cpu", "run", "session.rhai"])
+        .output()
+        .expect("the program starts");
+    assert_eq!(String::from_utf8_lossy(&run.stdout), "run\nrun!\n", "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+#[test]
+fn tab_asks_nothing_so_that_what_is_typed_ahead_stays() {
+    let folder = scratch("repl-ahead");
+    let mut session = prompt(&folder);
+    ask(&mut session, "let f = table([\"n\"], [[7]]); let y = 20;", "\n");
+    // Far more candidates than fit on the screen, and then a letter that an answer could be.
+    session.send("f.\t").expect("typing");
+    session.expect("more").expect("a list that ends with how many are left");
+    session.send("height + y\r").expect("typing");
+    session.expect(Regex(r"\b21\b")).expect("nothing typed was lost");
+    session.expect(PROMPT).expect("the prompt");
+}
+
+#[test]
+fn a_brace_stands_under_what_it_closes() {
+    let folder = scratch("repl-brace");
+    let mut session = prompt(&folder);
+    session.send("fn thrice(x) {\r3 * x\r}\r").expect("typing");
+    session.expect(PROMPT).expect("the prompt after the function");
+    ask(&mut session, "thrice(14)", r"\b42\b");
+    let history = std::fs::read_to_string(folder.join("history")).expect("a history");
+    assert!(history.contains("fn thrice(x) {\\n    3 * x\\n}"), "{history}");
+}
+
+#[test]
+fn the_shell_is_one_mark_away_and_a_negation_stays_one() {
+    let folder = scratch("repl-shell");
+    let mut session = prompt(&folder);
+    ask(&mut session, "!echo $((20 + 3))", r"\b23\b");
+    ask(&mut session, "!exit 3", "exit status: 3");
+    ask(&mut session, "let done = false;", "\n");
+    ask(&mut session, "!done", "true");
+    ask(&mut session, "6 * 7", r"\b42\b");
+    ask(&mut session, "_ + 1", r"\b43\b");
+    ask(&mut session, ":set theme", "auto.*paper, dark");
+    session.send_line("exit").expect("typing");
+    session.expect(Eof).expect("`exit` leaves");
+}
+
+#[test]
+fn a_wide_frame_says_what_it_hides_and_how_to_see_it() {
+    let folder = scratch("repl-wide");
+    let mut session = prompt(&folder);
+    let names: Vec<String> = (0..30).map(|n| format!("\"column_{n}\"")).collect();
+    let cells: Vec<String> = (0..30).map(|n| n.to_string()).collect();
+    let line = format!("table([{}], [[{}]])", names.join(", "), cells.join(", "));
+    ask(&mut session, &line, r"more columns: column_");
 }
 
 #[test]

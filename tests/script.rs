@@ -406,3 +406,28 @@ fn the_page_about_the_language_is_what_the_program_says() {
         "docs/language.md is stale from line {line} on: wasabi defs --markdown > docs/language.md"
     );
 }
+
+#[test]
+fn a_mistake_in_a_module_is_shown_in_the_modules_own_text() {
+    let folder = scratch("module-mistake");
+    std::fs::write(folder.join("common.rhai"), "// Shared.\nfn half(x) {\n    x.size\n}\n").expect("a module");
+    let main = folder.join("main.rhai");
+    let run = |text: &str| {
+        std::fs::write(&main, text).expect("a script");
+        Listener::default().session().run_file(&main, std::collections::BTreeMap::new()).expect_err("a mistake")
+    };
+    let fault = run("import \"common\" as c;\n\n\nlet y = c::half(3);\n");
+    let mark = fault.mark.as_ref().expect("a place");
+    assert!(mark.source.name().ends_with("common.rhai") && fault.position() == Some((3, 7)), "{fault}");
+    assert!(fault.calls.iter().any(|call| call.source.name().ends_with("main.rhai")), "{fault}");
+    let shown = fault.to_string();
+    assert!(shown.contains("3 |     x.size") && shown.contains("4 | let y = c::half(3);"), "{shown}");
+
+    let fault = run("import \"common\" as c;\nc::haff(3);\n");
+    assert_eq!((fault.message.as_str(), fault.position()), ("the module `c` has no function `haff`", Some((2, 4))));
+    assert_eq!(fault.hints, ["did you mean `c::half`?"]);
+
+    std::fs::write(folder.join("common.rhai"), "fn half(x) {\n    x +\n}\n").expect("a module");
+    let fault = run("import \"common\" as c;\nprint(1);\n");
+    assert!(fault.mark.as_ref().is_some_and(|mark| mark.source.name().ends_with("common.rhai")), "{fault}");
+}

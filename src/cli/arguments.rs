@@ -46,7 +46,9 @@ pub(super) fn command() -> Command {
 fn run() -> Command {
     Command::new("run")
         .about("Run a script")
-        .arg(Arg::new("file").value_name("FILE").required(true).help("The script, a .rhai file"))
+        .arg(
+            Arg::new("file").value_name("FILE").required(true).help("The script, a .rhai file; - reads standard input"),
+        )
         .arg(
             Arg::new("set")
                 .long("set")

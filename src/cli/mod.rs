@@ -116,7 +116,12 @@ fn parameters(file: &Path, context: &Context) -> Result<(), Diagnostic> {
         .map(|found| Row::new().with("parameter", found.name).with("default", found.default).with("about", found.about))
         .collect();
     if rows.is_empty() {
-        context.host.print("the script reads no parameter");
+        context.host.print(if complete {
+            "the script reads no parameter"
+        } else {
+            "no parameter's name is written out: names are computed, text is evaluated, or a module was not found"
+        });
+        return Ok(());
     } else {
         let frame = Frame::from_rows(&rows).map_err(Fault::from)?;
         context.host.print(&show_table(&frame, context.host.width()));

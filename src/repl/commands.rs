@@ -1,7 +1,7 @@
 //! What the prompt understands besides the language: `:help`, `:vars`, `:runs`, `:load`, `:save`, `:time`, `:set`,
-//! `:device`, `:quit`; `?name` and `name?`; and `help` as a word.
+//! `:device`, `:quit`; `?name`, `??name` and `name?`; `!command` of the shell; and `help` and `quit` as words.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::console::Console;
@@ -20,7 +20,11 @@ pub(super) struct Command {
 
 /// Every command, in the order of the help.
 pub(super) const COMMANDS: &[Command] = &[
-    Command { name: ":help", takes: "[name]", about: "every function, or all about one; also ?name and name?" },
+    Command {
+        name: ":help",
+        takes: "[name]",
+        about: "all there is, or about a function, type or topic; ?name is short, ??name long",
+    },
     Command { name: ":vars", takes: "", about: "the variables and functions of this session" },
     Command { name: ":runs", takes: "[folder]", about: "the runs below experiments/ (or a folder), newest last" },
     Command { name: ":load", takes: "FILE", about: "run a script here; its variables and functions stay" },
@@ -45,6 +49,8 @@ pub(super) enum Reply {
     Say(String),
     /// A piece of a script, to be evaluated; `timed` says how long it took.
     Evaluate { code: String, timed: Option<Instant> },
+    /// A command of the shell, to be run.
+    Shell(String),
     /// The session ends.
     Leave,
 }
@@ -59,12 +65,24 @@ pub(super) fn reply(session: &mut Session, console: &Console, line: &str) -> Res
         let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
         return obey(session, console, name, rest.trim());
     }
-    if let Some(name) = line.strip_prefix('?').or_else(|| line.strip_suffix('?')).map(str::trim).filter(|n| is_name(n))
-    {
-        return Ok(Reply::Say(brief(session, name)));
+    if let Some(command) = line.strip_prefix('!').filter(|_| is_shell(line) && !is_negation(session, line)) {
+        return Ok(Reply::Shell(command.to_owned()));
+    }
+    let question = line.strip_prefix('?').or_else(|| line.strip_suffix('?'));
+    if let Some(name) = question.and_then(|name| name.strip_prefix('?').or(Some(name))) {
+        let long = line.starts_with("??") || line.ends_with("??");
+        let name = name.trim_end_matches('?').trim();
+        if name.is_empty() || is_path(name) {
+            return if long || name.is_empty() {
+                help(session, console, name).map(Reply::Say)
+            } else {
+                Ok(Reply::Say(brief(session, console, name)))
+            };
+        }
     }
     let bare = line.trim_end_matches(';').trim_end();
-    if matches!(bare, "quit" | "exit" | "quit()" | "exit()") && !session.names().iter().any(|name| *name == bare) {
+    // Rhai has a function `exit`; a variable of that name is somebody's own.
+    if matches!(bare, "quit" | "exit" | "quit()" | "exit()") && !session.variables().iter().any(|name| name == bare) {
         return Ok(Reply::Leave);
     }
     match asks_for_help(bare) {
@@ -76,19 +94,36 @@ pub(super) fn reply(session: &mut Session, console: &Console, line: &str) -> Res
 /// Whether the line is no piece of a script, so that Enter always ends it.
 pub(super) fn is_command(line: &str) -> bool {
     let line = line.trim_start();
-    (line.starts_with(':') && !line.starts_with("::") && !line.starts_with(":time")) || line.starts_with('?')
+    (line.starts_with(':') && !line.starts_with("::") && !line.starts_with(":time"))
+        || line.starts_with('?')
+        || is_shell(line)
+}
+
+/// Whether the line may be one of the shell: `!ls`, `!./a.sh`.
+fn is_shell(line: &str) -> bool {
+    let mut chars = line.trim_start().chars();
+    chars.next() == Some('!') && chars.next().is_some_and(|c| c.is_alphabetic() || matches!(c, '.' | '/' | '~' | '_'))
+}
+
+/// Whether `!name…` is a value of the language, turned to its opposite.
+fn is_negation(session: &Session, line: &str) -> bool {
+    let name: &str = line[1..].split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
+    let called = line[1..].trim_start_matches(name).starts_with('(');
+    matches!(name, "true" | "false")
+        || session.variables().iter().any(|known| known == name)
+        || (called && session.names().iter().any(|known| known == name))
 }
 
 fn obey(session: &mut Session, console: &Console, name: &str, rest: &str) -> Result<Reply, Diagnostic> {
     Ok(match name {
-        "help" | "h" => Reply::Say(help(session, console, rest)?),
+        "help" | "h" => Reply::Say(help(session, console, rest.trim_matches('?'))?),
         "vars" | "v" => Reply::Say(variables(session, console.width())),
         "runs" => Reply::Say(session.runs_shown(rest)?),
         "load" | "l" => {
             session.load(Path::new(file(rest, ":load FILE")?))?;
             Reply::Say(String::new())
         }
-        "save" | "s" => Reply::Say(save(session, Path::new(file(rest, ":save FILE")?))?),
+        "save" | "s" => Reply::Say(save(session, file(rest, ":save FILE")?)?),
         "time" | "t" if rest.is_empty() => {
             return Err(Diagnostic::new("`:time` needs something to evaluate: :time CODE"));
         }
@@ -118,6 +153,11 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
+/// A name, or a member of one: `frame.filter`.
+fn is_path(text: &str) -> bool {
+    text.splitn(2, '.').all(|part| is_name(part.trim()))
+}
+
 /// The name that `help`, `help name` or `help(name)` asks about; empty for all.
 fn asks_for_help(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("help")?;
@@ -126,33 +166,47 @@ fn asks_for_help(line: &str) -> Option<&str> {
         None if rest.is_empty() || rest.starts_with(char::is_whitespace) => rest.trim(),
         None => return None,
     };
-    (name.is_empty() || is_name(name)).then_some(name)
+    (name.is_empty() || is_path(name)).then_some(name)
 }
 
 fn help(session: &Session, console: &Console, name: &str) -> Result<String, Diagnostic> {
     if name.is_empty() {
         let width = COMMANDS.iter().map(|c| c.name.len() + 1 + c.takes.len()).max().unwrap_or(0);
         let lines = COMMANDS.iter().map(|c| format!("  {:width$}  {}\n", format!("{} {}", c.name, c.takes), c.about));
+        let more = "  `!ls` runs a command of the shell; `_` is the last value shown\n";
         let keys = "Keys\n  Tab completes, Ctrl-R searches the history, Ctrl-C stops work (twice: gives it up)\n";
         return Ok(format!(
-            "{}\n\nCommands\n{}\n{keys}",
-            session.docs().overview(console.width()),
+            "{}\n\nCommands\n{}{more}{keys}",
+            session.docs().overview(console.prose_width()),
             lines.collect::<String>()
         )
         .trim_end()
         .to_owned());
     }
-    session.docs().explain(name).map_err(|near| nothing(name, near))
+    let asked = of_variable(session, name);
+    session.docs().explain(&asked, console.prose_width()).map_err(|near| nothing(name, near))
 }
 
-fn brief(session: &Session, name: &str) -> String {
+/// `run.frame` as `Run.frame`, where `run` is a variable.
+fn of_variable(session: &Session, name: &str) -> String {
+    let kind = |name: &str| session.variables_shown().into_iter().find(|variable| variable.name == name.trim());
+    match name.split_once('.') {
+        Some((value, member)) => {
+            kind(value).map_or_else(|| name.to_owned(), |found| format!("{}.{member}", found.kind))
+        }
+        None => name.to_owned(),
+    }
+}
+
+fn brief(session: &Session, console: &Console, name: &str) -> String {
     if let Some(variable) = session.variables_shown().into_iter().find(|variable| variable.name == name) {
         return format!(
             "{name}: {} = {}\n  `:help {}` tells what it has",
             variable.kind, variable.value, variable.kind
         );
     }
-    session.docs().brief(name).unwrap_or_else(|near| {
+    let asked = of_variable(session, name);
+    session.docs().brief(&asked, console.prose_width()).unwrap_or_else(|near| {
         let nothing = nothing(name, near);
         format!("{}; {}", nothing.message, nothing.hints.join("; "))
     })
@@ -183,24 +237,35 @@ fn variables(session: &Session, width: usize) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn save(session: &Session, path: &Path) -> Result<String, Diagnostic> {
-    let lines = session.save(path)?;
-    Ok(format!("{}: {lines} lines; run it with `wasabi run {0}`", path.display()))
+fn save(session: &Session, path: &str) -> Result<String, Diagnostic> {
+    let mut path = PathBuf::from(path);
+    if path.extension().is_none() {
+        path.set_extension("rhai");
+    }
+    let lines = session.save(&path)?;
+    let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
+    Ok(format!("{}: {lines}; run it with `wasabi run {0}`", path.display()))
 }
 
 fn set(session: &Session, console: &Console, rest: &str) -> Result<String, Diagnostic> {
     let (name, value) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let value = value.trim().trim_matches('"');
     let settings = session.context();
-    if name.is_empty() {
-        let now = [
+    let now = || {
+        [
             console.graphics().to_string(),
             settings.theme.get().map_or("auto", Theme::name).to_owned(),
             settings.figures.borrow().display().to_string(),
             device::threads().to_string(),
-        ];
-        let line = |((name, about), now): (&(&str, &str), String)| format!("{name:9} {now:18} {about}");
-        return Ok(SETTINGS.iter().zip(now).map(line).collect::<Vec<_>>().join("\n"));
+        ]
+    };
+    let line = |((name, about), now): (&(&str, &str), String)| format!("{name:9} {now:18} {about}");
+    if name.is_empty() {
+        return Ok(SETTINGS.iter().zip(now()).map(line).collect::<Vec<_>>().join("\n"));
+    }
+    if let Some(asked) = SETTINGS.iter().zip(now()).find(|((known, _), _)| *known == name).filter(|_| value.is_empty())
+    {
+        return Ok(line(asked));
     }
     let wrong = |needed: &str| Diagnostic::new(format!("`{name}` cannot be `{value}`")).with_hint(needed.to_owned());
     match name {
@@ -213,7 +278,6 @@ fn set(session: &Session, console: &Console, rest: &str) -> Result<String, Diagn
             let named = Theme::NAMES.into_iter().find(|(name, _)| *name == value);
             settings.theme.set(Some(named.ok_or_else(|| wrong("auto, paper or dark"))?.1));
         }
-        "figures" if value.is_empty() => return Err(wrong("the path of a folder")),
         "figures" => *settings.figures.borrow_mut() = value.into(),
         "threads" => {
             let threads: usize = value.parse().map_err(|_| wrong("a whole number, at least 1"))?;
@@ -258,6 +322,12 @@ mod tests {
             [Some(""), Some("train"), Some("train"), Some("train")]
         );
         assert_eq!(["helper", "help = 3", "help(1 + 1)"].map(asks_for_help), [None, None, None]);
+    }
+
+    #[test]
+    fn a_line_of_the_shell_begins_with_a_mark_and_a_name() {
+        assert!(["!ls -l \"a", "!./run.sh", "!~/a"].iter().all(|line| is_shell(line) && is_command(line)));
+        assert!(!is_shell("!(a && b)") && !is_shell("! a") && !is_shell("a != b") && !is_shell("!"));
     }
 
     #[test]

@@ -18,6 +18,12 @@ use crate::script::{Diagnostic, Host, Task};
 /// The least time between two plain lines of one task.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// The columns of a terminal that does not tell.
+const UNKNOWN: usize = 100;
+
+/// The columns of what is no terminal.
+const ENDLESS: usize = 1 << 20;
+
 /// The most columns that a message is laid out for: longer lines read badly.
 const WIDEST: usize = 140;
 
@@ -63,7 +69,13 @@ impl Console {
 
     /// Shows an error.
     pub fn report(&self, diagnostic: &Diagnostic) {
-        self.error(&diagnostic.render(self.width(), self.colour));
+        let width = Term::stderr().size_checked().map_or(UNKNOWN, |(_, columns)| usize::from(columns));
+        self.error(&diagnostic.render(width.min(WIDEST), self.colour));
+    }
+
+    /// The columns that prose is laid out for, be it shown on a terminal or not.
+    pub(super) fn prose_width(&self) -> usize {
+        self.width().min(WIDEST)
     }
 
     /// A line on standard error.
@@ -101,7 +113,11 @@ impl Host for Console {
     }
 
     fn width(&self) -> usize {
-        Term::stderr().size_checked().map_or(100, |(_, columns)| usize::from(columns)).min(WIDEST)
+        // A pipe or a file has no edge: every column of a table is wanted there.
+        if !io::stdout().is_terminal() {
+            return ENDLESS;
+        }
+        Term::stdout().size_checked().map_or(UNKNOWN, |(_, columns)| usize::from(columns)).min(WIDEST)
     }
 
     fn draw(&self, figure: &Figure) {

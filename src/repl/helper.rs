@@ -10,7 +10,7 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::history::SearchDirection;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Cmd, ConditionalEventHandler, Context, Event, EventContext, Helper, RepeatCount, Result};
+use rustyline::{Cmd, ConditionalEventHandler, Context, Event, EventContext, Helper, Movement, RepeatCount, Result};
 
 use super::commands::{COMMANDS, SETTINGS, is_command};
 use crate::script::Session;
@@ -28,28 +28,56 @@ impl PromptHelper {
         Self { session, files: FilenameCompleter::new(), colour }
     }
 
+    /// The files that the word at the cursor may become.
+    fn complete_file(&self, line: &str, at: usize, context: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
+        let (start, mut pairs) = self.files.complete(line, at, context)?;
+        fit(&mut pairs, line.get(start..at).unwrap_or_default());
+        Ok((start, pairs))
+    }
+
     /// After `:`: a command, or what it takes.
     fn complete_command(&self, line: &str, at: usize, context: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
         let before = &line[..at];
         let start = before.rfind(char::is_whitespace).map_or(0, |found| found + 1);
         let typed = &before[start..];
-        let words: Vec<String> = match before.split_whitespace().next().filter(|_| start > 0) {
-            None => COMMANDS.iter().map(|command| command.name.to_owned()).collect(),
-            Some(":load" | ":save" | ":runs" | ":l" | ":s") => return self.files.complete(line, at, context),
-            Some(":help" | ":h") => {
-                let session = self.session.borrow();
-                let docs = session.docs().iter();
-                docs.flat_map(|doc| [doc.name, doc.of]).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        let given: Vec<&str> = before[..start].split_whitespace().collect();
+        let words: Vec<String> = match given.as_slice() {
+            [] => COMMANDS.iter().map(|command| command.name.to_owned()).collect(),
+            [":load" | ":save" | ":runs" | ":l" | ":s"] | [":set", "figures"] => {
+                return self.complete_file(line, at, context);
             }
-            Some(":device") => ["auto", "cpu", "cuda"].map(str::to_owned).to_vec(),
-            Some(":set") => SETTINGS.iter().map(|(name, _)| (*name).to_owned()).collect(),
-            Some(_) => Vec::new(),
+            [":help" | ":h"] => self.topics(typed),
+            [":device"] => ["auto", "cpu", "cuda"].map(str::to_owned).to_vec(),
+            [":set"] => SETTINGS.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            [":set", name] => choices_of(name),
+            _ => Vec::new(),
         };
         let mut fitting: Vec<String> = words.into_iter().filter(|word| word.starts_with(typed)).collect();
         fitting.sort();
         fitting.dedup();
         Ok((start, fitting.into_iter().map(|word| Pair { display: word.clone(), replacement: word }).collect()))
     }
+}
+
+impl PromptHelper {
+    /// What can be asked about: functions, types, and the members of the type or variable before a dot.
+    fn topics(&self, typed: &str) -> Vec<String> {
+        let session = self.session.borrow();
+        if let Some((of, _)) = typed.split_once('.') {
+            let live = session.variables_shown().into_iter().find(|variable| variable.name == of);
+            let kind = live.map_or_else(|| of.to_owned(), |variable| variable.kind);
+            let members = session.docs().iter().filter(|doc| doc.of.eq_ignore_ascii_case(&kind));
+            return members.map(|doc| format!("{of}.{}", doc.name)).collect();
+        }
+        let docs = session.docs().iter();
+        docs.flat_map(|doc| [doc.name, doc.of]).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+/// The values of a setting, as its line of help lists them after the colon.
+fn choices_of(setting: &str) -> Vec<String> {
+    let about = SETTINGS.iter().find(|(name, _)| *name == setting).and_then(|(_, about)| about.split_once(": "));
+    about.map(|(_, choices)| choices.split(", ").map(str::to_owned).collect()).unwrap_or_default()
 }
 
 impl Helper for PromptHelper {}
@@ -117,9 +145,26 @@ impl ConditionalEventHandler for Enter {
         if context.pos() < line.len() || is_command(line) || !lexer::is_open(line) || insists(line) {
             return None;
         }
-        Some(Cmd::Insert(1, format!("\n{}", "    ".repeat(lexer::depth(line)))))
+        Some(Cmd::Insert(1, format!("\n{}", " ".repeat(STEP * lexer::depth(line)))))
     }
 }
+
+/// A `}` that begins its line stands one step further out, under what it closes.
+pub(super) struct Brace;
+
+impl ConditionalEventHandler for Brace {
+    fn handle(&self, _event: &Event, _times: RepeatCount, _positive: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        let before = &context.line()[..context.pos()];
+        let indent = before.rsplit_once('\n').map_or("", |(_, last)| last);
+        let only_indent = indent.len() >= STEP && indent.chars().all(|c| c == ' ');
+        only_indent.then(|| {
+            Cmd::Replace(Movement::BackwardChar(RepeatCount::try_from(STEP).unwrap_or(1)), Some("}".to_owned()))
+        })
+    }
+}
+
+/// What an open bracket indents by.
+const STEP: usize = 4;
 
 impl Completer for PromptHelper {
     type Candidate = Pair;
@@ -129,18 +174,46 @@ impl Completer for PromptHelper {
         if before.trim_start().starts_with(':') && !before.trim_start().starts_with(":time ") {
             return self.complete_command(line, at, context);
         }
-        if let Some(typed) = before.strip_prefix('?') {
+        let marks = before.len() - before.trim_start_matches('?').len();
+        if marks > 0 {
+            let typed = &before[marks..];
             let (start, pairs) =
                 self.complete_command(&format!(":help {typed}"), ":help ".len() + typed.len(), context)?;
-            return Ok((start + 1 - ":help ".len(), pairs));
+            return Ok((start + marks - ":help ".len(), pairs));
+        }
+        if is_command(line) {
+            return self.complete_file(line, at, context); // a line of the shell
+        }
+        // In an empty line of a longer input, Tab indents.
+        if before.rsplit_once('\n').is_some_and(|(_, last)| last.trim().is_empty()) {
+            return Ok((at, vec![Pair { display: String::new(), replacement: " ".repeat(STEP) }]));
         }
         let found = self.session.borrow().complete(before);
-        let pair = |candidate: crate::script::Candidate| Pair { display: candidate.shown, replacement: candidate.text };
-        let pairs: Vec<Pair> = found.candidates.into_iter().map(pair).collect();
+        let called = line[at..].starts_with('(');
+        let pair = |candidate: crate::script::Candidate| {
+            // The bracket may stand there already.
+            let text = if called { candidate.text.trim_end_matches(['(', ')']).to_owned() } else { candidate.text };
+            Pair { display: candidate.shown, replacement: text }
+        };
+        let mut pairs: Vec<Pair> = found.candidates.into_iter().map(pair).collect();
         if found.path && pairs.is_empty() {
-            return self.files.complete(line, at, context);
+            return self.complete_file(line, at, context);
         }
+        fit(&mut pairs, &line[found.start..at]);
         Ok((found.start, pairs))
+    }
+}
+
+/// Keeps a list on one screen: a longer one would stop in its middle for a key, and take what is typed next for it.
+fn fit(pairs: &mut Vec<Pair>, typed: &str) {
+    let (rows, columns) = console::Term::stdout().size_checked().map_or((24, 80), |(r, c)| (r.into(), c.into()));
+    let widest = pairs.iter().map(|pair| pair.display.chars().count()).max().unwrap_or(0) + 2;
+    let room = usize::max(columns / widest.clamp(1, columns), 1) * usize::saturating_sub(rows, 3).max(1);
+    if pairs.len() > room {
+        let left = pairs.len() + 1 - room;
+        pairs.truncate(room - 1);
+        // Its text is what stands there, so that nothing is completed beyond what all have in common.
+        pairs.push(Pair { display: format!("… {left} more"), replacement: typed.to_owned() });
     }
 }
 

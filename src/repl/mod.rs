@@ -25,15 +25,16 @@ pub use console::Console;
 pub use signals::{Insistence, listen};
 
 use commands::Reply;
-use helper::{Enter, PromptHelper};
+use helper::{Brace, Enter, PromptHelper};
 
 const PROMPT: &str = "wasabi> ";
 
 /// The most lines that the history keeps.
 const HISTORY: usize = 10_000;
 
-/// How many candidates Tab lists without asking.
-const LISTED: usize = 120;
+/// How many candidates Tab lists: more than there are, since to ask whether to show them takes what is typed next for the
+/// answer.
+const LISTED: usize = usize::MAX;
 
 /// Reads, evaluates and shows until Ctrl-D or `:quit`. Without a terminal to type at, reads what is piped in.
 ///
@@ -121,6 +122,7 @@ fn answer(session: &mut Session, console: &Console, line: &str) -> Result<After,
         Reply::Leave => return Ok(After::Leave),
         Reply::Say(text) if text.is_empty() => {}
         Reply::Say(text) => console.print(&text),
+        Reply::Shell(command) => shell(session, &command)?,
         Reply::Evaluate { code, timed } => {
             let outcome = session.evaluate(&code);
             if let Ok(Some(value)) = &outcome {
@@ -135,6 +137,14 @@ fn answer(session: &mut Session, console: &Console, line: &str) -> Result<After,
     Ok(After::Stay)
 }
 
+/// Runs a command of the shell on this terminal.
+fn shell(session: &Session, command: &str) -> Result<(), Diagnostic> {
+    let status = std::process::Command::new("sh").args(["-c", command]).status();
+    session.context().interrupt.clear(); // a Ctrl-C was the command's
+    let status = status.map_err(|error| Diagnostic::new(format!("cannot start a shell: {error}")))?;
+    if status.success() { Ok(()) } else { Err(Diagnostic::new(format!("the shell's command ended with {status}"))) }
+}
+
 /// `took 1.24 s`.
 fn took(begun: Instant) -> String {
     let seconds = begun.elapsed().as_secs_f64();
@@ -146,6 +156,7 @@ fn took(begun: Instant) -> String {
     }
 }
 
+/// An error, and an interrupt as the one line that it is.
 fn tell(console: &Console, diagnostic: &Diagnostic) {
     if diagnostic.cause != Cause::Interrupt {
         return console.report(diagnostic);
@@ -167,6 +178,7 @@ fn editor(console: &Console, session: Rc<RefCell<Session>>) -> rustyline::Result
         .build();
     let mut editor = Editor::with_config(config)?;
     editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), EventHandler::Conditional(Box::new(Enter)));
+    editor.bind_sequence(KeyEvent(KeyCode::Char('}'), Modifiers::NONE), EventHandler::Conditional(Box::new(Brace)));
     // Alt-Enter begins a new line wherever the cursor is.
     editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
     editor.set_helper(Some(PromptHelper::new(session, console.colour())));

@@ -1,10 +1,9 @@
 //! What a word at the cursor could become, and what the call around it still wants.
 
-use super::cursor::{Before, Open, arguments};
+use super::cursor::{Before, Open, arguments, head_of};
 use super::docs::Doc;
 use super::lexer::{Kind, keywords};
 use super::session::Session;
-use crate::options::Field;
 
 /// One way to finish what is being typed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,15 +15,15 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    fn plain(text: impl Into<String>) -> Self {
+    pub(super) fn plain(text: impl Into<String>) -> Self {
         let text = text.into();
         Self { shown: text.clone(), text }
     }
 
-    /// Of something that is called: with the bracket that its arguments follow.
-    fn call(name: impl Into<String>) -> Self {
+    /// Of something that is called: with the bracket that its arguments follow, closed where there are none.
+    fn call(name: impl Into<String>, has_arguments: bool) -> Self {
         let shown = name.into();
-        Self { text: format!("{shown}("), shown }
+        Self { text: format!("{shown}{}", if has_arguments { "(" } else { "()" }), shown }
     }
 }
 
@@ -38,9 +37,6 @@ pub struct Completion {
     /// The cursor is in a text where a path may stand.
     pub path: bool,
 }
-
-/// Functions whose text is the folder of a run.
-const TAKE_RUNS: &[&str] = &["load_run", "resume", "load_model", "read_frame", "evaluate"];
 
 impl Session {
     /// What could stand at the end of `line`, the part of an input before the cursor.
@@ -62,7 +58,7 @@ impl Session {
             return Completion { start, ..Completion::default() };
         }
         let open = before.open(end);
-        if let Some((fields, map)) = self.fields_at(&before, &open)
+        if let Some((fields, map)) = before.fields_at(&open, self)
             && map.key.is_none()
         {
             let missing = fields.iter().filter(|field| !map.keys.iter().any(|key| key == field.name));
@@ -73,6 +69,11 @@ impl Session {
             });
             return Completion { start, candidates: candidates.collect(), path: false };
         }
+        if let Some(columns) = self.columns_as_keys(&before, &open) {
+            let fitting = columns.into_iter().filter(|name| name.starts_with(typed));
+            let candidates = fitting.map(|name| Candidate { text: format!("{name}: "), shown: name });
+            return Completion { start, candidates: candidates.collect(), path: false };
+        }
         if typed.is_empty() {
             return Completion { start, ..Completion::default() };
         }
@@ -80,7 +81,7 @@ impl Session {
             .names()
             .into_iter()
             .filter(|name| name.starts_with(typed))
-            .map(|name| if self.is_function(&name) { Candidate::call(name) } else { Candidate::plain(name) })
+            .filter_map(|name| self.beginning(name))
             .collect();
         candidates.extend(keywords().iter().filter(|word| word.starts_with(typed)).map(|word| Candidate::plain(*word)));
         candidates.sort();
@@ -88,71 +89,44 @@ impl Session {
         Completion { start, candidates, path: false }
     }
 
-    /// Inside a text: the choices of the option whose value it is, or runs and paths.
-    fn complete_text(&self, line: &str, before: &Before<'_>, at: usize) -> Completion {
-        let quote = before.tokens()[at].span.start;
-        let start = quote + 1;
-        let typed = line.get(start..).unwrap_or_default();
-        let open = before.open(at);
-        if let Some((fields, map)) = self.fields_at(before, &open)
-            && let Some(key) = &map.key
-        {
-            let choices = fields.iter().find(|field| field.name == key).map(Field::choices).unwrap_or_default();
-            if !choices.is_empty() {
-                let fitting = choices.into_iter().filter(|choice| choice.starts_with(typed));
-                return Completion { start, candidates: fitting.map(Candidate::plain).collect(), path: false };
-            }
+    /// `name` where an expression begins; None for what only follows a dot.
+    fn beginning(&self, name: String) -> Option<Candidate> {
+        if !self.is_function(&name) {
+            return Some(Candidate::plain(name));
         }
-        let callee = open.last().and_then(|open| open.callee).map(|at| before.word(at));
-        let mut candidates = Vec::new();
-        if callee.is_some_and(|name| TAKE_RUNS.contains(&name)) {
-            let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
-            let fits = |path: &String| path.starts_with(typed) || (!typed.is_empty() && name(path).starts_with(typed));
-            candidates.extend(self.run_folders().into_iter().filter(fits).map(Candidate::plain));
+        if let Some(parameters) = self.parameters_of(&name) {
+            return Some(Candidate::call(name, !parameters.is_empty()));
         }
-        Completion { start, candidates, path: true }
+        if let Some(doc) = self.docs().find("", &name) {
+            return Some(Candidate::call(name, doc.arguments() != Some("")));
+        }
+        (!self.is_only_method(&name)).then(|| Candidate::call(name, true))
     }
 
-    /// The members of the value before the dot at token `end - 1`; of every type where that cannot be told.
+    /// The members of the value before the dot at token `end - 1`. Where its type cannot be told: nothing until a letter is
+    /// typed, then what begins with it in any type.
     fn members(&self, before: &Before<'_>, end: usize, typed: &str) -> Vec<Candidate> {
-        let of = end.checked_sub(2).and_then(|at| before.type_until(at, self, 0));
-        let docs = self.docs().iter().filter(|doc| match &of {
-            Some(of) => doc.of == of.as_str(),
+        let last = end.checked_sub(2);
+        let of = last.and_then(|at| before.type_until(at, self, 0));
+        if of.is_none() && typed.is_empty() {
+            return Vec::new();
+        }
+        let of = of.as_deref().map(head_of);
+        let docs = self.docs().iter().filter(|doc| match of {
+            Some(of) => doc.of == of,
             None => !doc.of.is_empty(),
         });
         let fitting = docs.filter(|doc| doc.name.starts_with(typed));
         let mut candidates: Vec<Candidate> = fitting.map(member).collect();
-        if let Some(of) = &of {
-            let own = self.built_in_members(of).iter().filter(|name| name.starts_with(typed));
-            candidates.extend(own.map(Candidate::call));
+        if let Some(of) = of {
+            let own = self.built_in_members(of).iter().filter(|(name, _)| name.starts_with(typed));
+            candidates.extend(own.map(|(name, has_arguments)| Candidate::call(name, *has_arguments)));
         }
+        let fields = last.filter(|_| of == Some("map")).map(|at| self.keys_of(before.word(at))).unwrap_or_default();
+        candidates.extend(fields.into_iter().filter(|name| name.starts_with(typed)).map(Candidate::plain));
         candidates.sort();
         candidates.dedup();
         candidates
-    }
-
-    /// The options of the call that the innermost open map is an argument of, and that map.
-    fn fields_at<'o>(&self, before: &Before<'_>, open: &'o [Open]) -> Option<(&'static [Field], &'o Open)> {
-        let [.., call, map] = open else { return None };
-        if map.bracket != "#{" {
-            return None;
-        }
-        let doc = self.called(before, call)?;
-        Some((doc.options?(), map))
-    }
-
-    /// What the bracket `call` calls.
-    fn called<'s>(&'s self, before: &Before<'_>, call: &Open) -> Option<&'s Doc> {
-        let callee = call.callee?;
-        let name = before.word(callee);
-        match before.owner(callee, self) {
-            Some(of) => self.docs().find(&of, name),
-            None => {
-                let mut methods = self.docs().named(name).filter(|doc| !doc.of.is_empty());
-                let first = methods.next();
-                first.filter(|_| methods.next().is_none())
-            }
-        }
     }
 
     /// What the call around the end of `line` still wants: `corpus, #{ … })`, or of an option `real = 0.004, above 0`.
@@ -168,7 +142,7 @@ impl Session {
             return self.hint_option(&before, &open, innermost);
         }
         let callee = innermost.callee?;
-        let wanted = match self.called(&before, innermost) {
+        let wanted = match before.called(innermost, self).first() {
             Some(doc) => arguments(doc.arguments()?).into_iter().map(|argument| argument.text).collect(),
             None if before.owner(callee, self).is_some_and(|of| of.is_empty()) => {
                 self.parameters_of(before.word(callee))?
@@ -183,7 +157,7 @@ impl Session {
     }
 
     fn hint_option(&self, before: &Before<'_>, open: &[Open], map: &Open) -> Option<String> {
-        let (fields, _) = self.fields_at(before, open)?;
+        let (fields, _) = before.fields_at(open, self)?;
         let Some(key) = &map.key else {
             if map.begun {
                 return None;
@@ -205,5 +179,8 @@ impl Session {
 }
 
 fn member(doc: &Doc) -> Candidate {
-    if doc.is_property() { Candidate::plain(doc.name) } else { Candidate::call(doc.name) }
+    if doc.is_property() {
+        return Candidate::plain(doc.name);
+    }
+    Candidate::call(doc.name, doc.arguments() != Some(""))
 }

@@ -2,9 +2,7 @@
 //! text is `help`, the hints and completions of the prompt, `docs/language.md`, the definitions that editors read, and
 //! the source of the names that an error suggests.
 
-use std::fmt::Write as _;
-
-use crate::options::{Field, nearest};
+use crate::options::Field;
 
 /// One function, method or property.
 #[derive(Debug, Clone, Copy)]
@@ -100,95 +98,6 @@ impl Docs {
     pub fn members<'a, 'n>(&'a self, of: &'n str) -> impl Iterator<Item = &'static str> + use<'a, 'n> {
         self.iter().filter(move |doc| doc.of == of).map(|doc| doc.name)
     }
-
-    /// A line for each name, at most `width` columns wide.
-    #[must_use]
-    pub fn overview(&self, width: usize) -> String {
-        /// Longer signatures stand on a line of their own.
-        const WIDEST: usize = 44;
-        let mut text = String::new();
-        for chapter in self.0.iter().filter(|chapter| !chapter.docs.is_empty()) {
-            let _ = writeln!(text, "{}", chapter.title);
-            let calls = || chapter.docs.iter().map(|doc| doc.signature.chars().count());
-            let column = calls().filter(|length| *length <= WIDEST).max().unwrap_or(0);
-            for doc in &chapter.docs {
-                let room = width.saturating_sub(column + 4).max(20);
-                let summary = crate::script::table::shorten_end(doc.summary(), room);
-                if doc.signature.chars().count() <= column {
-                    let _ = writeln!(text, "  {:column$}  {summary}", doc.signature);
-                } else {
-                    let _ = writeln!(text, "  {}\n  {:column$}  {summary}", doc.signature, "");
-                }
-            }
-            text.push('\n');
-        }
-        text.push_str("help(name) or ?name tells more about one of them; docs/language.md has it all.");
-        text
-    }
-
-    /// All about `name`: a function, the members of a type, or both.
-    ///
-    /// # Errors
-    /// The nearest documented name, when there is one.
-    pub fn explain(&self, name: &str) -> Result<String, Option<&'static str>> {
-        let mut pages: Vec<String> = self.named(name).map(page).collect();
-        let members: Vec<&Doc> = self.iter().filter(|doc| doc.of == name && !name.is_empty()).collect();
-        if !members.is_empty() {
-            pages.push(format!("A {name} has\n{}", list(&members)));
-        }
-        if !pages.is_empty() {
-            return Ok(pages.join("\n\n"));
-        }
-        let types = self.iter().map(|doc| doc.of).filter(|of| !of.is_empty());
-        Err(nearest(name, self.iter().map(|doc| doc.name).chain(types)))
-    }
-
-    /// The signature and the first sentence of `name`, a line for each function of that name.
-    ///
-    /// # Errors
-    /// As [`Docs::explain`].
-    pub fn brief(&self, name: &str) -> Result<String, Option<&'static str>> {
-        let lines: Vec<String> =
-            self.named(name).map(|doc| format!("{}\n  {}.", doc.signature, doc.summary())).collect();
-        if lines.is_empty() { self.explain(name) } else { Ok(lines.join("\n")) }
-    }
-}
-
-fn list(docs: &[&Doc]) -> String {
-    let width = docs.iter().map(|doc| doc.signature.chars().count()).max().unwrap_or(0);
-    docs.iter().map(|doc| format!("  {:width$}  {}", doc.signature, doc.summary())).collect::<Vec<_>>().join("\n")
-}
-
-fn page(doc: &Doc) -> String {
-    let mut text = format!("{}\n\n{}", doc.signature, indent(doc.about));
-    if let Some(fields) = doc.options {
-        let _ = write!(text, "\n\n  options{}", table(fields()));
-    }
-    if !doc.example.is_empty() {
-        let _ = write!(text, "\n\n  example\n{}", indent(&indent(doc.example)));
-    }
-    text
-}
-
-/// The widest default that a column is made for.
-const WIDEST_DEFAULT: usize = 16;
-
-/// Name, type, default and meaning, one option below another.
-fn table(fields: &[Field]) -> String {
-    let longest = |cell: &dyn Fn(&Field) -> String| fields.iter().map(|f| cell(f).chars().count()).max().unwrap_or(0);
-    let name = longest(&|field| field.name.to_owned());
-    let kind = longest(&Field::type_word);
-    let value = longest(&Field::default_text).min(WIDEST_DEFAULT);
-    fields.iter().fold(String::new(), |mut text, field| {
-        let (word, default, facts) = (field.type_word(), field.default_text(), field.facts());
-        let facts = if facts.is_empty() { facts } else { format!(" [{facts}]") };
-        let _ = write!(text, "\n    {:name$}  {word:kind$}  {default:value$}  {}{facts}", field.name, field.about());
-        text
-    })
-}
-
-fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use rhai::{EvalAltResult, ParseErrorType, Position};
 
+use super::check::{unknown_method, unknown_of_module};
 use super::convert::{a_type, type_word};
+use super::cursor::arguments;
 use super::diagnostic::{Diagnostic, Mark};
-use super::docs::Docs;
+use super::docs::{Doc, Docs};
 use super::fault::Fault;
 use super::source::Source;
 use crate::options::{lower_first, nearest};
@@ -19,6 +21,8 @@ pub(super) struct Known<'a> {
     pub functions: Vec<String>,
     /// Every variable in reach.
     pub variables: Vec<String>,
+    /// The variables that a line would have introduced, had it not been interrupted, and whether that left a run.
+    pub interrupted: &'a [(String, bool)],
 }
 
 impl Known<'_> {
@@ -52,7 +56,17 @@ impl Known<'_> {
         calls.truncate(4); // a deep recursion says the same thing many times
         let mut diagnostic = match inner {
             EvalAltResult::ErrorParsing(ParseErrorType::VariableUndefined(name), _)
-            | EvalAltResult::ErrorVariableNotFound(name, _) => self.unknown_variable(name, inner.position()),
+            | EvalAltResult::ErrorVariableNotFound(name, _) => match source.option_without_map(inner.position()) {
+                Some((call, option)) => options_without_map(call, option),
+                None => self.unknown_variable(name, inner.position()),
+            },
+            EvalAltResult::ErrorParsing(kind, position) => match source.option_without_map(*position) {
+                Some((call, option)) => options_without_map(call, option),
+                None => syntax(kind),
+            },
+            EvalAltResult::ErrorFunctionNotFound(signature, position) => {
+                self.unknown_function(signature, &source, &source.words_before(*position))
+            }
             other => self.describe(other),
         };
         let position = inner.position();
@@ -81,7 +95,10 @@ impl Known<'_> {
         if name == self.source.name() {
             return self.source.clone();
         }
-        std::fs::read_to_string(name).map_or_else(|_| at_hand.clone(), |text| Source::new(name, &text))
+        // Rhai names a module by its file, or as it was imported.
+        let file = || std::fs::read_to_string(name).ok().map(|text| Source::new(name, &text));
+        let found = file().or_else(|| at_hand.module(name)).or_else(|| self.source.module(name));
+        found.unwrap_or_else(|| at_hand.clone())
     }
 
     fn describe(&self, error: &EvalAltResult) -> Diagnostic {
@@ -92,10 +109,9 @@ impl Known<'_> {
                 None if value.is_unit() => Diagnostic::new("the script threw an error"),
                 None => Diagnostic::new(value.to_string()),
             },
-            E::ErrorParsing(kind, _) => self.syntax(kind),
+            E::ErrorParsing(kind, _) => syntax(kind),
             E::ErrorPropertyNotFound(name, _) => Diagnostic::new(format!("the map has no `{name}`"))
                 .with_hint(format!("`\"{name}\" in map` asks whether it has")),
-            E::ErrorFunctionNotFound(signature, _) => self.unknown_function(signature),
             E::ErrorDotExpr(text, _) => self.unknown_property(text),
             E::ErrorMismatchDataType(needed, found, _) if needed.is_empty() => {
                 Diagnostic::new(format!("{} cannot be used here", a_type(found)))
@@ -130,24 +146,6 @@ impl Known<'_> {
         }
     }
 
-    fn syntax(&self, kind: &ParseErrorType) -> Diagnostic {
-        use ParseErrorType as P;
-        match kind {
-            P::UnexpectedEOF => Diagnostic::new("the script ends in the middle of something")
-                .with_hint("is a bracket, a quote or an expression unfinished?"),
-            P::MissingToken(token, purpose) => {
-                let missing =
-                    Diagnostic::new(format!("expected `{token}` {}", lower_first(purpose).trim_end_matches('.')));
-                if token == ";" { missing.with_hint("does the line above end with a `;`?") } else { missing }
-            }
-            P::ExprTooDeep => {
-                Diagnostic::new("this expression is nested too deeply").with_hint("give its parts names with `let`")
-            }
-            P::Reserved(name) => Diagnostic::new(format!("`{name}` is a reserved word and cannot be a name")),
-            other => Diagnostic::new(lower_first(&other.to_string())),
-        }
-    }
-
     fn unknown_variable(&self, name: &str, position: Position) -> Diagnostic {
         let unknown = Diagnostic::new(format!("unknown variable `{name}`"));
         if self.functions.iter().any(|known| known == name) {
@@ -158,37 +156,67 @@ impl Known<'_> {
         if exists && self.source.is_in_function(position) {
             return unknown.with_hint(format!("a function sees only its parameters: pass `{name}` as an argument"));
         }
+        if let Some((_, has_run)) = self.interrupted.iter().rev().find(|(known, _)| known == name) {
+            let next = if *has_run { ": the run so far is in `last_run`" } else { "; type it again" };
+            return unknown.with_hint(format!("the line that was to introduce `{name}` was interrupted{next}"));
+        }
         let names = self.variables.iter().chain(&introduced).map(String::as_str).filter(|known| *known != name);
-        match near(name, names).or_else(|| near(name, self.functions.iter().map(String::as_str))) {
+        match nearest(name, names) {
             Some(meant) => unknown.with_hint(format!("did you mean `{meant}`?")),
             None => unknown.with_hint(format!("introduce it first: `let {name} = …;`")),
         }
     }
 
-    /// `signature` as Rhai gives it: `tier (i64, map)`.
-    fn unknown_function(&self, signature: &str) -> Diagnostic {
+    /// `signature` as Rhai gives it: `tier (i64, map)`; `words` are those before it in `source`, its name first.
+    fn unknown_function(&self, signature: &str, source: &Source, words: &[&str]) -> Diagnostic {
         let (name, arguments) = match signature.split_once(" (") {
             Some((name, rest)) => (name, rest.trim_end_matches(')')),
             None => (signature, ""),
         };
-        let found: Vec<&str> = arguments.split(", ").filter(|word| !word.is_empty()).map(type_word).collect();
-        let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
-        if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
-            return Diagnostic::new(format!("`{name}` has no meaning between {}", found.replace(", ", " and ")));
+        let types: Vec<&str> = arguments.split(", ").filter(|word| !word.is_empty()).map(type_word).collect();
+        if let Some((module, function)) = name.rsplit_once("::") {
+            let functions = source.functions_of(module).unwrap_or_default();
+            if !functions.iter().any(|known| known == function) {
+                return unknown_of_module(module, function, &functions);
+            }
         }
-        let usages: Vec<&str> = self.docs.named(name).map(|doc| doc.signature).collect();
-        if !usages.is_empty() {
-            let wrong = Diagnostic::new(format!("`{name}` cannot be called with ({found})"));
-            return usages.iter().fold(wrong, |wrong, usage| wrong.with_hint(format!("call it as {usage}")));
+        let found = if types.is_empty() { "nothing".to_owned() } else { types.join(", ") };
+        if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+            let wrong = Diagnostic::new(format!("`{name}` has no meaning between {}", found.replace(", ", " and ")));
+            return match operator_meant(name, &types) {
+                Some(meant) => wrong.with_hint(meant),
+                None => wrong,
+            };
+        }
+        let is_method = words.first() == Some(&name) && matches!(words.get(1), Some(&("." | "?.")));
+        let of = types.first().copied().unwrap_or_default();
+        let all: Vec<&Doc> = self.docs.named(name).collect();
+        // A method of one type says nothing of another's with the same name.
+        let mut docs: Vec<&Doc> = all.iter().copied().filter(|doc| is_method && doc.of == of).collect();
+        if docs.is_empty() && is_method && self.docs.members(of).next().is_some() {
+            return unknown_method(self.docs, of, name);
+        }
+        if docs.is_empty() {
+            docs = all.iter().copied().filter(|doc| doc.of.is_empty()).collect();
+        }
+        if docs.is_empty() && !is_method {
+            docs = all.iter().copied().filter(|doc| doc.of == of).collect();
+        }
+        let wrong = Diagnostic::new(format!("`{name}` cannot be called with ({found})"));
+        if !docs.is_empty() {
+            if let Some(first) = docs.iter().find_map(|doc| comes_first(doc, &types)) {
+                return wrong.with_hint(format!("the {first} comes first: {}", docs[0].signature));
+            }
+            return docs.iter().fold(wrong, |wrong, doc| wrong.with_hint(format!("call it as {}", doc.signature)));
         }
         if self.functions.iter().any(|known| known == name) {
-            return Diagnostic::new(format!("`{name}` cannot be called with ({found})"));
+            return wrong;
         }
         let unknown = Diagnostic::new(format!("unknown function `{name}`"));
         if self.variables.iter().any(|known| known == name) {
             return unknown.with_hint(format!("`{name}` is a variable that holds no function"));
         }
-        match near(name, self.docs.iter().map(|doc| doc.name).chain(self.functions.iter().map(String::as_str))) {
+        match nearest(name, self.docs.iter().map(|doc| doc.name).chain(self.functions.iter().map(String::as_str))) {
             Some(meant) => unknown.with_hint(format!("did you mean `{meant}`?")),
             None => unknown.with_hint("`help` lists the functions there are"),
         }
@@ -206,7 +234,7 @@ impl Known<'_> {
         if members.contains(&name) {
             return unknown.with_hint(format!("`{name}` is a method: call it as `.{name}(…)`"));
         }
-        match near(name, members.iter().copied()) {
+        match nearest(name, members.iter().copied()) {
             Some(meant) => unknown.with_hint(format!("did you mean `{meant}`?")),
             None if members.is_empty() => unknown,
             None => unknown.with_hint(format!("it has {}", members.join(", "))),
@@ -214,9 +242,51 @@ impl Known<'_> {
     }
 }
 
-/// [`nearest`], without guessing at a single letter.
-fn near<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if typed.chars().count() < 2 { None } else { nearest(typed, known) }
+/// What is wrong with the text.
+fn syntax(kind: &ParseErrorType) -> Diagnostic {
+    use ParseErrorType as P;
+    match kind {
+        P::UnexpectedEOF => Diagnostic::new("the script ends in the middle of something")
+            .with_hint("is a bracket, a quote or an expression unfinished?"),
+        P::MissingToken(token, purpose) => {
+            let missing = Diagnostic::new(format!("expected `{token}` {}", lower_first(purpose).trim_end_matches('.')));
+            if token == ";" { missing.with_hint("does the line above end with a `;`?") } else { missing }
+        }
+        P::ExprTooDeep => {
+            Diagnostic::new("this expression is nested too deeply").with_hint("give its parts names with `let`")
+        }
+        P::Reserved(name) => Diagnostic::new(format!("`{name}` is a reserved word and cannot be a name")),
+        other => Diagnostic::new(lower_first(&other.to_string())),
+    }
+}
+
+fn options_without_map(call: &str, option: &str) -> Diagnostic {
+    Diagnostic::new("options were found without their map")
+        .with_hint(format!("options go in `#{{ … }}`: {call}(#{{ {option}: … }})"))
+}
+
+/// What was meant by an operator between two values of ours.
+fn operator_meant(operator: &str, types: &[&str]) -> Option<String> {
+    match (operator, types) {
+        ("+", ["Schedule", "Schedule"]) => {
+            Some("`.then(…)` puts one schedule after another: warmup(10).then(cosine())".to_owned())
+        }
+        ("*", ["Schedule", _] | [_, "Schedule"]) => Some("`.scaled(factor)` multiplies a schedule".to_owned()),
+        ("+", ["Frame", "Frame"]) => Some("`concat([a, b])` puts frames below one another".to_owned()),
+        _ => None,
+    }
+}
+
+/// The first argument of `doc`, where the first two were given the wrong way round: `model` of `train(corpus, model)`.
+fn comes_first(doc: &Doc, types: &[&str]) -> Option<String> {
+    let wanted = arguments(doc.arguments()?);
+    let fits = |argument: usize, given: usize| {
+        let given = types.get(given).map(|word| word.to_lowercase());
+        let words = wanted.get(argument).map_or("", |argument| &argument.text);
+        given.is_some_and(|given| words.split('|').any(|word| word.trim() == given))
+    };
+    let swapped = fits(0, 1) && fits(1, 0) && !fits(0, 0);
+    swapped.then(|| types[1].to_lowercase())
 }
 
 fn with_hint(diagnostic: Diagnostic, hint: Option<String>) -> Diagnostic {

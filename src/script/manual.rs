@@ -147,6 +147,7 @@ fn type_name(word: &str) -> &str {
         "map" => "Map",
         "nothing" => "()",
         "value" => "?",
+        array if array.starts_with("array of ") => "Array",
         other => other,
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod actions;
 mod bind;
+mod bound;
 mod check;
 mod complete;
 mod context;
@@ -17,6 +18,7 @@ mod engine;
 mod explain;
 mod fault;
 mod fence;
+mod help;
 mod host;
 pub mod lexer;
 mod manual;
@@ -24,6 +26,7 @@ mod params;
 mod session;
 mod source;
 mod table;
+mod texts;
 mod transcript;
 
 pub use complete::{Candidate, Completion};

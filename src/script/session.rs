@@ -14,7 +14,7 @@ use super::check::Names;
 use super::context::{self, Context};
 use super::convert::type_word;
 use super::cursor::Types;
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Cause, Diagnostic};
 use super::docs::Docs;
 use super::engine;
 use super::explain::Known;
@@ -59,10 +59,12 @@ pub struct Session {
     /// `import` statements of earlier inputs: Rhai forgets modules from one evaluation to the next.
     imports: Vec<String>,
     transcript: Transcript,
+    /// The variables that lines which were interrupted would have introduced, and whether they left a run.
+    interrupted: Vec<(String, bool)>,
     context: Rc<Context>,
     callable: Vec<String>,
-    /// Rhai's own functions by the type of their first parameter, in our words: `array`, `text`.
-    built_in: BTreeMap<String, Vec<String>>,
+    /// Rhai's own functions by the type of their first parameter, in our words (`array`, `text`), and whether they take more.
+    built_in: BTreeMap<String, Vec<(String, bool)>>,
 }
 
 /// A variable as a list of them shows it.
@@ -98,6 +100,7 @@ impl Session {
             typed: String::new(),
             imports: Vec::new(),
             transcript: Transcript::default(),
+            interrupted: Vec::new(),
             context,
             callable,
             built_in,
@@ -163,16 +166,25 @@ impl Session {
         if self.typed.is_empty() && !self.imports.is_empty() {
             self.typed.push('\n'); // a line for them to stand on
         }
+        let line = &transcript::with_last_value(line);
         let from = self.typed.len();
         self.typed.push_str(line);
         self.typed.push('\n');
         let source = Source::new(PROMPT, &self.typed);
-        let value = self.evaluate_in(&source, from).map_err(|diagnostic| self.keep_unfinished(diagnostic))?;
+        let value = self.evaluate_in(&source, from).map_err(|diagnostic| {
+            let diagnostic = self.keep_unfinished(diagnostic);
+            self.remember_interrupted(line, &diagnostic);
+            diagnostic
+        })?;
         self.imports.extend(transcript::imports(line).into_iter().map(str::to_owned));
         let is_expression =
             !line.trim_end().ends_with(';') && self.engine.compile_expression_with_scope(&self.scope, line).is_ok();
         self.transcript.keep(line, !value.is_unit() && is_expression);
-        if value.is_unit() { Ok(None) } else { self.show(value).map(Some) }
+        if value.is_unit() {
+            return Ok(None);
+        }
+        self.scope.set_or_push(transcript::LAST_VALUE, value.clone());
+        self.show(value).map(Some)
     }
 
     /// Evaluates the script at `path` as if it had been typed here: its variables and functions stay.
@@ -235,9 +247,23 @@ impl Session {
         self.context.device.set(device);
     }
 
-    /// Rhai's own functions that take a value of type `of` first.
-    pub(super) fn built_in_members(&self, of: &str) -> &[String] {
+    /// Rhai's own functions that take a value of type `of` first, and whether they take more.
+    pub(super) fn built_in_members(&self, of: &str) -> &[(String, bool)] {
         self.built_in.get(of).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the function `name` is one that only follows a dot: of values with parts, and not of numbers.
+    pub(super) fn is_only_method(&self, name: &str) -> bool {
+        let has = |of: &&String| self.built_in[*of].iter().any(|(known, _)| known == name);
+        let mut of = self.built_in.keys().filter(has).peekable();
+        let own = self.docs.named(name).next().is_some();
+        (own || of.peek().is_some()) && of.all(|of| !matches!(of.as_str(), "integer" | "real" | "value"))
+    }
+
+    /// The keys of the map that lives under `name`.
+    pub(super) fn keys_of(&self, name: &str) -> Vec<String> {
+        let map = self.scope.get(name).and_then(|value| value.as_map_ref().ok());
+        map.map(|map| map.keys().map(ToString::to_string).collect()).unwrap_or_default()
     }
 
     /// Whether `name` can be called.
@@ -346,7 +372,8 @@ impl Session {
         names
     }
 
-    fn variables(&self) -> Vec<String> {
+    /// The variables that live.
+    pub fn variables(&self) -> Vec<String> {
         self.scope.iter().map(|(name, ..)| name.to_owned()).collect()
     }
 
@@ -369,10 +396,22 @@ impl Session {
         ast.set_source(source.name());
         self.functions = self.functions.merge(&ast.clone_functions_only());
         let (functions, variables) = (self.functions_in_reach(), self.variables());
-        Names { docs: &self.docs, functions: &functions, variables: &variables }.check(source, from)?;
+        Names { docs: &self.docs, functions: &functions, variables: &variables, types: self }.check(source, from)?;
         let whole = self.functions.merge(&ast);
         let evaluated = fenced(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &whole));
         evaluated?.map_err(|error| self.explain(source, &error))
+    }
+
+    /// Keeps what an interrupted `line` would have introduced, for errors about it; and for `:save`, where its run lies.
+    fn remember_interrupted(&mut self, line: &str, error: &Diagnostic) {
+        if error.cause != Cause::Interrupt {
+            return;
+        }
+        let has_run = error.notes.iter().any(|note| note.contains("last_run"));
+        self.interrupted.extend(Source::new(PROMPT, line).introduced().into_iter().map(|name| (name, has_run)));
+        if has_run && let Some(folder) = self.scope.get("last_run").and_then(bind::folder_of) {
+            self.transcript.keep_if_used("last_run", &format!("let last_run = load_run({folder:?})"));
+        }
     }
 
     /// An interrupted run stays reachable as `last_run`.
@@ -389,7 +428,9 @@ impl Session {
             return Diagnostic::exit(value);
         }
         let functions = self.functions_in_reach();
-        Known { source, docs: &self.docs, functions, variables: self.variables() }.explain(error)
+        let known =
+            Known { source, docs: &self.docs, functions, variables: self.variables(), interrupted: &self.interrupted };
+        known.explain(error)
     }
 
     /// A value as the prompt shows it.
@@ -411,20 +452,29 @@ impl Types for Session {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        self.scope.get(name).map(|value| self.word_of(value))
+        let value = self.scope.get(name)?;
+        let first = value.as_array_ref().ok().and_then(|array| array.first().map(|first| self.word_of(first)));
+        Some(first.map_or_else(|| self.word_of(value), |first| format!("array of {first}")))
+    }
+
+    fn columns(&self, name: &str) -> Option<Vec<String>> {
+        bind::columns_of(self.scope.get(name)?)
     }
 }
 
+/// The script at `path`; `-` is standard input.
 fn read(path: &Path) -> Result<String, Diagnostic> {
-    std::fs::read_to_string(path).map_err(|error| {
+    let text =
+        if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+    text.map_err(|error| {
         let fault = context::plain(&error, None);
         Diagnostic::new(format!("cannot read script {}: {}", path.display(), fault.message)).of_usage()
     })
 }
 
 /// The functions in `signatures` that our docs do not tell of, by the type of their first parameter.
-fn by_first_type(signatures: &[String], docs: &Docs) -> BTreeMap<String, Vec<String>> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+fn by_first_type(signatures: &[String], docs: &Docs) -> BTreeMap<String, Vec<(String, bool)>> {
+    let mut found: BTreeMap<String, Vec<(String, bool)>> = BTreeMap::new();
     for signature in signatures {
         let (name, rest) = signature.split_once('(').unwrap_or((signature, ""));
         let first = rest.split([',', ')']).next().unwrap_or_default();
@@ -432,13 +482,18 @@ fn by_first_type(signatures: &[String], docs: &Docs) -> BTreeMap<String, Vec<Str
         if is_name(name) && !of.is_empty() && !matches!(name, "to_string" | "to_debug" | "print" | "debug") {
             let of = type_word(of);
             if docs.find(of, name).is_none() && docs.find("", name).is_none() {
-                found.entry(of.to_owned()).or_default().push(name.to_owned());
+                found.entry(of.to_owned()).or_default().push((name.to_owned(), rest.contains(',')));
             }
         }
     }
     for names in found.values_mut() {
         names.sort();
-        names.dedup();
+        // Of several forms, the one that takes more counts.
+        names.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 |= same && next.1;
+            same
+        });
     }
     found
 }

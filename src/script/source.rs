@@ -1,6 +1,7 @@
 //! The text that an error points into: a script's file, or everything typed at the prompt so far.
 
 use std::ops::Range;
+use std::path::Path;
 use std::rc::Rc;
 
 use rhai::Position;
@@ -78,6 +79,62 @@ impl Source {
             .filter(|pair| pair[1].kind == Kind::Name)
             .map(|pair| word(&pair[1]).to_owned())
             .collect()
+    }
+
+    /// The file of the module that is imported as `path`, looked for where Rhai looks: beside this one.
+    pub(super) fn module(&self, path: &str) -> Option<Self> {
+        let beside = Path::new(self.name()).parent().unwrap_or(Path::new(""));
+        let mut file = beside.join(path).into_os_string();
+        if Path::new(path).extension().is_none_or(|extension| extension != "rhai") {
+            file.push(".rhai");
+        }
+        let text = std::fs::read_to_string(&file).ok()?;
+        Some(Self::new(&Path::new(&file).display().to_string(), &text))
+    }
+
+    /// The functions of the module that the text imports as `name`, where its file is found.
+    pub(super) fn functions_of(&self, name: &str) -> Option<Vec<String>> {
+        let tokens = lexer::tokens(&self.text);
+        let word = |at: usize| tokens.get(at).map_or("", |token: &lexer::Token| &self.text[token.span.clone()]);
+        let import =
+            (0..tokens.len()).rev().find(|at| word(*at) == "import" && word(at + 2) == "as" && word(at + 3) == name)?;
+        let module = self.module(word(import + 1).strip_prefix('"')?.strip_suffix('"')?)?;
+        let tokens = lexer::tokens(&module.text);
+        let word = |at: usize| tokens.get(at).map_or("", |token: &lexer::Token| &module.text[token.span.clone()]);
+        let public = (0..tokens.len()).filter(|at| word(*at) == "fn" && (*at == 0 || word(at - 1) != "private"));
+        Some(public.map(|at| word(at + 1).to_owned()).collect())
+    }
+
+    /// The tokens around `position`: what stands before it, nearest first, and the word there.
+    pub(super) fn words_before(&self, position: Position) -> Vec<&str> {
+        let Some(at) = self.offset(position) else { return Vec::new() };
+        let tokens = lexer::tokens(&self.text).into_iter().filter(|token| token.kind != Kind::Comment);
+        let mut words: Vec<&str> =
+            tokens.take_while(|token| token.span.start <= at).map(|token| &self.text[token.span]).collect();
+        words.reverse();
+        words
+    }
+
+    /// The call, and the option, where `position` lies at an option that was written as `f(option: 4)` or `f({ option: 4 })`.
+    pub(super) fn option_without_map(&self, position: Position) -> Option<(&str, &str)> {
+        let at = self.offset(position)?;
+        let mut tokens = lexer::tokens(&self.text);
+        tokens.retain(|token| token.kind != Kind::Comment);
+        let word = |at: usize| tokens.get(at).map_or("", |token| &self.text[token.span.clone()]);
+        let found = tokens.iter().position(|token| token.span.contains(&at))?;
+        let name = if word(found) == ":" { found.checked_sub(1)? } else { found };
+        if tokens[name].kind != Kind::Name || word(name + 1) != ":" {
+            return None;
+        }
+        let mut depth = 0;
+        let opens = |at: &usize| {
+            depth += lexer::nesting(&self.text, &tokens[*at]);
+            depth > 0
+        };
+        let open = (0..name).rev().find(opens)?;
+        let bracket = if word(open) == "{" { open.checked_sub(1)? } else { open };
+        let callee = bracket.checked_sub(1).filter(|callee| tokens[*callee].kind == Kind::Name)?;
+        (word(bracket) == "(").then(|| (word(callee), word(name)))
     }
 
     /// Whether `position` lies in the body of an `fn`.

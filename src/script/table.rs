@@ -44,9 +44,15 @@ pub fn show_table(frame: &Frame, width: usize) -> String {
         lines.push(format!("({} rows)", frame.height()));
     }
     if columns.len() < names.len() {
-        lines.push(wrap(&format!("and {}", names[columns.len()..].join(", ")), width));
+        lines.push(wrap(&hidden(&names[columns.len()..]), width));
     }
     lines.join("\n")
+}
+
+/// Says which columns did not fit, and how to see them.
+fn hidden(names: &[&str]) -> String {
+    let count = if names.len() == 1 { "1 more column".to_owned() } else { format!("{} more columns", names.len()) };
+    format!("({count}: {}; .select([\"{}\", …]) shows them)", names.join(", "), names[0])
 }
 
 /// The rows to show; None stands for those that are left out.
@@ -122,7 +128,8 @@ fn join(columns: &[Column], cell: impl Fn(&Column) -> String) -> String {
     padded.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
 }
 
-fn wrap(text: &str, width: usize) -> String {
+/// `text` in lines of at most `width` columns, broken at spaces.
+pub(super) fn wrap(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let used = lines.last().map_or(0, |line| line.chars().count());
@@ -165,12 +172,16 @@ mod tests {
     #[test]
     fn columns_that_do_not_fit_are_named_below() {
         let rows = [Row::new().with("first", 1).with("second", 2).with("third", 3)];
-        insta::assert_snapshot!(show_table(&frame(&rows), 14), @r"
+        insta::assert_snapshot!(show_table(&frame(&rows), 14), @r#"
         first  second
         ─────  ──────
             1       2
-        and third
-        ");
+        (1 more
+        column: third;
+        .select(["third",
+        …]) shows
+        them)
+        "#);
     }
 
     #[test]

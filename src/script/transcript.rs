@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use super::lexer::{self, Kind, Token};
 
+/// The name under which the prompt keeps the last value that it showed; `_` stands for it.
+pub(super) const LAST_VALUE: &str = "last_value";
+
 /// The inputs of a session that went well, in order.
 #[derive(Debug, Default)]
 pub(super) struct Transcript(Vec<Entry>);
@@ -12,14 +15,45 @@ pub(super) struct Transcript(Vec<Entry>);
 #[derive(Debug)]
 struct Entry {
     text: String,
+    kind: Kept,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Kept {
+    /// As it was typed.
+    Typed,
     /// Its value was shown, and the whole input is one expression.
-    shown: bool,
+    Shown,
+    /// It introduces this variable, which later inputs may use or not.
+    IfUsed(&'static str),
 }
 
 impl Transcript {
     /// Keeps an input. `shown`: it is one expression whose value the prompt showed.
     pub(super) fn keep(&mut self, text: &str, shown: bool) {
-        self.0.push(Entry { text: text.trim().to_owned(), shown });
+        self.0.push(Entry { text: text.trim().to_owned(), kind: if shown { Kept::Shown } else { Kept::Typed } });
+    }
+
+    /// Keeps what introduces `name`, for the case that a later input uses it.
+    pub(super) fn keep_if_used(&mut self, name: &'static str, text: &str) {
+        self.0.push(Entry { text: text.to_owned(), kind: Kept::IfUsed(name) });
+    }
+
+    /// Whether an input after `at` uses `name` as it is there, before another of that kind gives it anew.
+    fn is_used(&self, name: &str, at: usize) -> bool {
+        let later = self.0.iter().skip(at + 1);
+        for entry in later {
+            if entry.kind == self.0[at].kind && entry.kind != Kept::Shown {
+                return false;
+            }
+            if uses(&entry.text, name) {
+                return true;
+            }
+            if entry.kind == Kept::Shown && self.0[at].kind == Kept::Shown {
+                return false;
+            }
+        }
+        false
     }
 
     /// All of it as a script: values that were shown are printed, and of a function defined anew only the last stays.
@@ -40,11 +74,17 @@ impl Transcript {
             if text.is_empty() {
                 continue;
             }
-            if entry.shown {
-                script.push_str(&format!("print({});\n", text.trim_end_matches(';')));
-            } else {
-                script.push_str(text);
-                script.push_str(if ends_itself(text) { "\n" } else { ";\n" });
+            match entry.kind {
+                Kept::IfUsed(name) if !self.is_used(name, at) => {}
+                Kept::Shown if self.is_used(LAST_VALUE, at) => {
+                    let value = text.trim_end_matches(';');
+                    script.push_str(&format!("let {LAST_VALUE} = {value};\nprint({LAST_VALUE});\n"));
+                }
+                Kept::Shown => script.push_str(&format!("print({});\n", text.trim_end_matches(';'))),
+                Kept::Typed | Kept::IfUsed(_) => {
+                    script.push_str(text);
+                    script.push_str(if ends_itself(text) { "\n" } else { ";\n" });
+                }
             }
         }
         script
@@ -53,6 +93,23 @@ impl Transcript {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+fn uses(text: &str, name: &str) -> bool {
+    lexer::tokens(text).iter().any(|token| token.kind == Kind::Name && &text[token.span.clone()] == name)
+}
+
+/// `line` with [`LAST_VALUE`] for each `_`, except where it is the rest of a `switch`.
+pub(super) fn with_last_value(line: &str) -> String {
+    let tokens = lexer::tokens(line);
+    let mut text = line.to_owned();
+    for (at, token) in tokens.iter().enumerate().rev() {
+        let next = tokens.get(at + 1).map_or("", |next| &line[next.span.clone()]);
+        if &line[token.span.clone()] == "_" && token.kind == Kind::Name && !matches!(next, "=>" | "if") {
+            text.replace_range(token.span.clone(), LAST_VALUE);
+        }
+    }
+    text
 }
 
 /// Whether another statement may follow as it stands: it ends in `;`, or is a function.
@@ -118,6 +175,25 @@ mod tests {
         typed.keep("fn add(x) { x + 2 } // better", false);
         typed.keep("add(a)", true);
         assert_eq!(typed.script(), "let a = 40;\nlet b = #{ n: 1 };\nfn add(x) { x + 2 } // better\nprint(add(a));\n");
+    }
+
+    #[test]
+    fn what_an_interrupt_left_and_what_was_shown_are_named_where_they_are_used() {
+        let mut typed = Transcript::default();
+        typed.keep_if_used("last_run", "let last_run = load_run(\"a\")");
+        typed.keep_if_used("last_run", "let last_run = load_run(\"b\")");
+        typed.keep("last_run.steps", true);
+        typed.keep("last_value + 1", true);
+        typed.keep_if_used("last_run", "let last_run = load_run(\"c\")");
+        let lines = [
+            "let last_run = load_run(\"b\");",
+            "let last_value = last_run.steps;",
+            "print(last_value);",
+            "print(last_value + 1);\n",
+        ];
+        assert_eq!(typed.script(), lines.join("\n"));
+        assert_eq!(with_last_value("_ + f(_)"), "last_value + f(last_value)");
+        assert_eq!(with_last_value("switch a { _ => a_b }"), "switch a { _ => a_b }");
     }
 
     #[test]

@@ -118,6 +118,21 @@ pub(super) fn as_json(value: &Dynamic) -> Option<Value> {
     value.read_lock::<TierSpec>().and_then(|tier| serde_json::to_value(&*tier).ok())
 }
 
+/// The columns of a frame, or of a run's metrics.
+pub(super) fn columns_of(value: &Dynamic) -> Option<Vec<String>> {
+    let names = |frame: &Frame| frame.columns().into_iter().map(str::to_owned).collect();
+    if let Some(frame) = value.read_lock::<metrics::FrameValue>() {
+        return Some(names(&frame));
+    }
+    let run = value.read_lock::<train::RunValue>()?;
+    run.frame().ok().map(|frame| names(&frame))
+}
+
+/// The folder of a run.
+pub(super) fn folder_of(value: &Dynamic) -> Option<String> {
+    value.read_lock::<train::RunValue>().map(|run| run.folder().display().to_string())
+}
+
 /// A count that a script gave as an integer.
 fn count(found: i64, what: &str) -> Result<usize, Fault> {
     usize::try_from(found).map_err(|_| Fault::new(format!("{what} is {found}, but must be 0 or more")))

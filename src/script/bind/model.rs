@@ -73,7 +73,7 @@ const DOCS: &[Doc] = &[
     Doc {
         name: "load_model",
         of: "",
-        signature: "load_model(path) -> Model",
+        signature: "load_model(path | run_folder) -> Model",
         about: "A trained model from a checkpoint, or from the folder of a run (its best checkpoint).",
         options: None,
         example: "let net = load_model(run_folder);",
@@ -113,7 +113,7 @@ const DOCS: &[Doc] = &[
     Doc {
         name: "blocks",
         of: "Model",
-        signature: "model.blocks -> array",
+        signature: "model.blocks -> array of Block",
         about: "Its blocks in the order that they run, numbered as summary() numbers them.",
         options: None,
         example: "print(sashimi(#{ n_layers: 1, pool: [4] }).blocks[2]);",

@@ -21,7 +21,7 @@ const DOCS: &[Doc] = &[
     Doc {
         name: "corpus",
         of: "",
-        signature: "corpus(#{ … }) -> Corpus",
+        signature: "corpus(folder | #{ … }) -> Corpus",
         about: "A folder of audio, resampled, turned into tokens, cut into windows and split by file into training, \
                 validation and test. `corpus(folder)` takes the defaults.",
         options: Some(CorpusConfig::fields),
@@ -38,7 +38,7 @@ const DOCS: &[Doc] = &[
     Doc {
         name: "paths",
         of: "Corpus",
-        signature: "corpus.paths(\"train\" | \"val\" | \"test\") -> array",
+        signature: "corpus.paths(\"train\" | \"val\" | \"test\") -> array of text",
         about: "The paths of the files of a part.",
         options: None,
         example: "let piece = audio(corpus(#{ from: \"data\" }).paths(\"val\")[0]);",

@@ -72,7 +72,7 @@ pub(super) const DOCS: &[Doc] = &[
     doc(
         "Sound",
         "samples",
-        "sound.samples -> array",
+        "sound.samples -> array of real",
         "The samples as reals, ±1 being full scale; of several channels, their average.",
         None,
         "print(tone(440, 0.1).samples.len());",
@@ -145,7 +145,7 @@ pub(super) const DOCS: &[Doc] = &[
     doc(
         "Sound",
         "tokens",
-        "sound.tokens([#{ … }]) -> array",
+        "sound.tokens([#{ … }]) -> array of integer",
         "The sound, mixed down, as the integers that a model reads; min-max and peak scaling take all of it as one window.",
         Some(TokenConfig::fields),
         "print(tone(440, 0.001).tokens());\nprint(tone(440, 0.001).tokens(#{ scaling: \"full-scale\", bits: 4 }));",

@@ -29,7 +29,7 @@ pub(super) const DOCS: &[Doc] = &[
     doc(
         "",
         "read_frame",
-        "read_frame(path) -> Frame",
+        "read_frame(path | run_folder) -> Frame",
         "A table from a .parquet or .csv file, or from the folder of a run (its metrics.jsonl, also while the run goes on). \
          Dates in a file are read as text.",
         "print(read_frame(run_folder).tail(3));",
@@ -67,7 +67,7 @@ pub(super) const DOCS: &[Doc] = &[
     doc(
         "Frame",
         "columns",
-        "frame.columns() -> array",
+        "frame.columns() -> array of text",
         "The names of the columns.",
         "print(read_frame(run_folder).columns());",
     ),
@@ -82,7 +82,7 @@ pub(super) const DOCS: &[Doc] = &[
     doc(
         "Frame",
         "rows",
-        "frame.rows() -> array",
+        "frame.rows() -> array of map",
         "The rows as maps. `for row in frame { … }` goes through them without making them all at once.",
         runs!("for row in runs { print(`${row.d_state}: ${row.bits}`) }\nprint(runs.rows().len());"),
     ),

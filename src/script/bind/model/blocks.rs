@@ -113,7 +113,7 @@ const DOCS: &[Doc] = &[
     Doc {
         name: "blocks",
         of: "Tier",
-        signature: "tier.blocks -> array",
+        signature: "tier.blocks -> array of Block",
         about: "Its blocks; of a U-Net's tier, those after the pool.",
         options: None,
         example: "print(tier([s4(), ff(2)]).blocks.len());",
@@ -121,7 +121,7 @@ const DOCS: &[Doc] = &[
     Doc {
         name: "before",
         of: "Tier",
-        signature: "tier.before -> array",
+        signature: "tier.before -> array of Block",
         about: "The blocks before the pool: a U-Net has such.",
         options: None,
         example: "print(sashimi(#{ unet: true, n_layers: 1 }).outer.before.len());",

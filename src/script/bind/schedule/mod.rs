@@ -127,7 +127,7 @@ const DOCS: &[Doc] = &[
     doc(
         "Schedule",
         "values",
-        "schedule.values(steps) -> array",
+        "schedule.values(steps) -> array of real",
         "Its values for all updates of a run of so many.",
         "print(linear(0, 1).values(4));   // [0.0, 0.25, 0.5, 0.75]",
     ),

@@ -46,7 +46,7 @@ const DOCS: &[Doc] = &[
     Doc {
         name: "resume",
         of: "",
-        signature: "resume(folder[, #{ … }]) -> Run",
+        signature: "resume(run_folder[, #{ … }]) -> Run",
         about: "Goes on with the run in a folder from its last checkpoint, with the settings it was started with and those \
                 given now: more `steps`, another `lr`, `schedule`, `max_seconds`, callbacks. An open schedule (a `cosine` \
                 without a length) is laid over the new number of steps, and what jumps is told. On a CPU and without other \

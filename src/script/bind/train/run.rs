@@ -41,7 +41,7 @@ const DOCS: &[Doc] = &[
     Doc {
         name: "load_run",
         of: "",
-        signature: "load_run(folder) -> Run",
+        signature: "load_run(run_folder) -> Run",
         about: "The run in a folder, to look at, to compare, or to go on with: nothing is trained. It may be going on in \
                 another process.",
         options: None,
