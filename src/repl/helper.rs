@@ -156,10 +156,8 @@ impl ConditionalEventHandler for Brace {
     fn handle(&self, _event: &Event, _times: RepeatCount, _positive: bool, context: &EventContext<'_>) -> Option<Cmd> {
         let before = &context.line()[..context.pos()];
         let indent = before.rsplit_once('\n').map_or("", |(_, last)| last);
-        let only_indent = indent.len() >= STEP && indent.chars().all(|c| c == ' ');
-        only_indent.then(|| {
-            Cmd::Replace(Movement::BackwardChar(RepeatCount::try_from(STEP).unwrap_or(1)), Some("}".to_owned()))
-        })
+        let outer = indent.len().checked_sub(STEP).filter(|_| indent.chars().all(|c| c == ' '))?;
+        Some(Cmd::Replace(Movement::BeginningOfLine, Some(format!("{}}}", " ".repeat(outer)))))
     }
 }
 

@@ -25,7 +25,7 @@ use super::params::{Declared, Params};
 use super::source::Source;
 use super::transcript::{self, Transcript};
 use crate::device::Selection;
-use crate::metrics::atomic;
+use crate::metrics::{Frame, atomic};
 use crate::plot::Figure;
 
 /// What the prompt's lines are called in front of a line number.
@@ -296,6 +296,10 @@ impl Session {
         /// Longer values are cut.
         const LONGEST: usize = 60;
         let kind = self.word_of(&value);
+        if let Some(frame) = value.read_lock::<Frame>() {
+            let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+            return format!("{} × {}", count(frame.height(), "row"), count(frame.width(), "column"));
+        }
         let text = match (value.as_array_ref().map(|array| array.len()), value.as_map_ref().map(|map| map.len())) {
             (Ok(items), _) => format!("{items} elements"),
             (_, Ok(fields)) => format!("{fields} fields"),
