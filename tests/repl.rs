@@ -165,11 +165,11 @@ fn tab_asks_nothing_so_that_what_is_typed_ahead_stays() {
 fn a_brace_stands_under_what_it_closes() {
     let folder = scratch("repl-brace");
     let mut session = prompt(&folder);
-    session.send("fn thrice(x) {\r3 * x\r}\r").expect("typing");
+    session.send("fn thrice(x) {\rif x > 2 {\r3 * x\r}\r}\r").expect("typing");
     session.expect(PROMPT).expect("the prompt after the function");
     ask(&mut session, "thrice(14)", r"\b42\b");
     let history = std::fs::read_to_string(folder.join("history")).expect("a history");
-    assert!(history.contains("fn thrice(x) {\\n    3 * x\\n}"), "{history}");
+    assert!(history.contains("fn thrice(x) {\\n    if x > 2 {\\n        3 * x\\n    }\\n}\n"), "{history}");
 }
 
 #[test]

@@ -31,6 +31,9 @@ use crate::plot::Figure;
 /// What the prompt's lines are called in front of a line number.
 const PROMPT: &str = "prompt";
 
+/// The path that stands for standard input.
+const STDIN: &str = "-";
+
 /// Rhai counts lines in 16 bits; a prompt that reaches this begins to count again.
 const MOST_LINES: usize = 60_000;
 
@@ -116,7 +119,8 @@ impl Session {
         if let Some(folder) = path.parent() {
             self.engine.set_module_resolver(FileModuleResolver::new_with_path(folder));
         }
-        self.run_beside(&Source::new(&path.display().to_string(), &text), given, path.parent())
+        let name = if path == Path::new(STDIN) { "standard input".to_owned() } else { path.display().to_string() };
+        self.run_beside(&Source::new(&name, &text), given, path.parent())
     }
 
     /// The parameters that the script at `path` reads, those of the modules that it imports among them.
