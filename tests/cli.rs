@@ -269,7 +269,7 @@ fn a_script_is_read_from_standard_input_and_a_table_in_a_pipe_keeps_every_column
     wasabi(&folder).args(["run", "-"]).write_stdin(text).assert().success().stdout(seen);
     let given = wasabi(&folder).args(["run", "-", "--set", "n=4"]).write_stdin("print(param(\"n\", 1));").assert();
     given.success().stdout("4\n");
-    wasabi(&folder).args(["run", "-"]).write_stdin("nett.x").assert().code(1).stderr(contains("unknown variable"));
+    wasabi(&folder).args(["run", "-"]).write_stdin("nett.x").assert().code(1).stderr(contains("standard input:1:1"));
 }
 
 #[test]

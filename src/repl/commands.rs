@@ -175,16 +175,27 @@ fn help(session: &Session, console: &Console, name: &str) -> Result<String, Diag
         let lines = COMMANDS.iter().map(|c| format!("  {:width$}  {}\n", format!("{} {}", c.name, c.takes), c.about));
         let more = "  `!ls` runs a command of the shell; `_` is the last value shown\n";
         let keys = "Keys\n  Tab completes, Ctrl-R searches the history, Ctrl-C stops work (twice: gives it up)\n";
-        return Ok(format!(
-            "{}\n\nCommands\n{}{more}{keys}",
-            session.docs().overview(console.prose_width()),
-            lines.collect::<String>()
-        )
-        .trim_end()
-        .to_owned());
+        let overview = session.docs().overview(console.prose_width());
+        let text = format!("{overview}\n\nCommands\n{}{more}{keys}", lines.collect::<String>());
+        return Ok(headed(console, text.trim_end()));
     }
     let asked = of_variable(session, name);
-    session.docs().explain(&asked, console.prose_width()).map_err(|near| nothing(name, near))
+    let text = session.docs().explain(&asked, console.prose_width()).map_err(|near| nothing(name, near))?;
+    Ok(headed(console, &text))
+}
+
+/// `text` with its headings in bold: lines that begin at the margin and have something indented below them.
+fn headed(console: &Console, text: &str) -> String {
+    if !console.paints() {
+        return text.to_owned();
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let below = |at: usize| lines[at + 1..].iter().find(|line| !line.is_empty());
+    let is_heading =
+        |at: usize| lines[at].starts_with(char::is_alphabetic) && below(at).is_some_and(|line| line.starts_with("  "));
+    let bold =
+        |at: usize| if is_heading(at) { format!("\u{1b}[1m{}\u{1b}[0m", lines[at]) } else { lines[at].to_owned() };
+    (0..lines.len()).map(bold).collect::<Vec<_>>().join("\n")
 }
 
 /// `run.frame` as `Run.frame`, where `run` is a variable.

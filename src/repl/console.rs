@@ -57,6 +57,11 @@ impl Console {
         self.colour
     }
 
+    /// Whether to colour what goes to standard output.
+    pub(super) fn paints(&self) -> bool {
+        self.colour && io::stdout().is_terminal()
+    }
+
     /// How figures are drawn, as asked for.
     pub(super) fn graphics(&self) -> Graphics {
         self.graphics.get()

@@ -4,13 +4,15 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustyline::completion::{Completer, FilenameCompleter, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::history::SearchDirection;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Cmd, ConditionalEventHandler, Context, Event, EventContext, Helper, Movement, RepeatCount, Result};
+use rustyline::{Cmd, ConditionalEventHandler, Context, Event, EventContext, Helper, RepeatCount, Result};
 
 use super::commands::{COMMANDS, SETTINGS, is_command};
 use crate::script::Session;
@@ -21,11 +23,18 @@ pub(super) struct PromptHelper {
     session: Rc<RefCell<Session>>,
     files: FilenameCompleter,
     colour: bool,
+    /// A [`Brace`] was typed, and not Tab.
+    closing: Arc<AtomicBool>,
 }
 
 impl PromptHelper {
     pub(super) fn new(session: Rc<RefCell<Session>>, colour: bool) -> Self {
-        Self { session, files: FilenameCompleter::new(), colour }
+        Self { session, files: FilenameCompleter::new(), colour, closing: Arc::default() }
+    }
+
+    /// What a `}` does that begins its line.
+    pub(super) fn brace(&self) -> Brace {
+        Brace(Arc::clone(&self.closing))
     }
 
     /// The files that the word at the cursor may become.
@@ -150,17 +159,25 @@ impl ConditionalEventHandler for Enter {
 }
 
 /// A `}` that begins its line stands one step further out, under what it closes.
-pub(super) struct Brace;
+///
+/// Rustyline has no command that replaces an indentation and leaves the cursor behind what it puts there, but completion
+/// does just that: the flag tells the completer that it is a brace which asks.
+pub(super) struct Brace(pub(super) Arc<AtomicBool>);
 
 impl ConditionalEventHandler for Brace {
     fn handle(&self, _event: &Event, _times: RepeatCount, _positive: bool, context: &EventContext<'_>) -> Option<Cmd> {
-        let before = &context.line()[..context.pos()];
-        let indent = before.rsplit_once('\n').map_or("", |(_, last)| last);
-        let only_indent = indent.len() >= STEP && indent.chars().all(|c| c == ' ');
-        only_indent.then(|| {
-            Cmd::Replace(Movement::BackwardChar(RepeatCount::try_from(STEP).unwrap_or(1)), Some("}".to_owned()))
-        })
+        closed_line(&context.line()[..context.pos()])?;
+        self.0.store(true, Ordering::Relaxed);
+        Some(Cmd::Complete)
     }
+}
+
+/// Where the last line of `before` begins, and what it becomes by a `}`; None unless it is an indentation and nothing more.
+fn closed_line(before: &str) -> Option<(usize, String)> {
+    let start = before.rfind('\n')? + 1;
+    let indent = &before[start..];
+    let outer = indent.len().checked_sub(STEP).filter(|_| indent.chars().all(|c| c == ' '))?;
+    Some((start, format!("{}}}", " ".repeat(outer))))
 }
 
 /// What an open bracket indents by.
@@ -171,6 +188,11 @@ impl Completer for PromptHelper {
 
     fn complete(&self, line: &str, at: usize, context: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
         let before = &line[..at];
+        if self.closing.swap(false, Ordering::Relaxed)
+            && let Some((start, closed)) = closed_line(before)
+        {
+            return Ok((start, vec![Pair { display: String::new(), replacement: closed }]));
+        }
         if before.trim_start().starts_with(':') && !before.trim_start().starts_with(":time ") {
             return self.complete_command(line, at, context);
         }

@@ -25,7 +25,7 @@ pub use console::Console;
 pub use signals::{Insistence, listen};
 
 use commands::Reply;
-use helper::{Brace, Enter, PromptHelper};
+use helper::{Enter, PromptHelper};
 
 const PROMPT: &str = "wasabi> ";
 
@@ -178,10 +178,12 @@ fn editor(console: &Console, session: Rc<RefCell<Session>>) -> rustyline::Result
         .build();
     let mut editor = Editor::with_config(config)?;
     editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), EventHandler::Conditional(Box::new(Enter)));
-    editor.bind_sequence(KeyEvent(KeyCode::Char('}'), Modifiers::NONE), EventHandler::Conditional(Box::new(Brace)));
+    let helper = PromptHelper::new(session, console.colour());
+    let brace = Box::new(helper.brace());
+    editor.bind_sequence(KeyEvent(KeyCode::Char('}'), Modifiers::NONE), EventHandler::Conditional(brace));
     // Alt-Enter begins a new line wherever the cursor is.
     editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
-    editor.set_helper(Some(PromptHelper::new(session, console.colour())));
+    editor.set_helper(Some(helper));
     Ok(editor)
 }
 

@@ -15,7 +15,8 @@ const GUIDE: &str = include_str!("guide.md");
 /// `docs/language.md`: the guide, then every function.
 pub(super) fn markdown(docs: &Docs) -> String {
     let mut text = format!("{}\n\n# Reference\n\n", GUIDE.trim_end());
-    text.push_str("`[, …]` in a signature marks what may be left out, `|` a choice; `()` is nothing.\n");
+    text.push_str("`[, …]` in a signature marks what may be left out, `|` a choice; `()` is nothing. In the examples `music` is a corpus, ");
+    text.push_str("`out` the path of a folder to write to, and `run_folder` the folder of a run.\n");
     for chapter in docs.chapters().iter().filter(|chapter| !chapter.docs.is_empty()) {
         let _ = write!(text, "\n- [{}](#{}): ", chapter.title, anchor(chapter.title));
         let mut names: Vec<String> = Vec::new();

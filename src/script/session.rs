@@ -25,11 +25,14 @@ use super::params::{Declared, Params};
 use super::source::Source;
 use super::transcript::{self, Transcript};
 use crate::device::Selection;
-use crate::metrics::atomic;
+use crate::metrics::{Frame, atomic};
 use crate::plot::Figure;
 
 /// What the prompt's lines are called in front of a line number.
 const PROMPT: &str = "prompt";
+
+/// The path that stands for standard input.
+const STDIN: &str = "-";
 
 /// Rhai counts lines in 16 bits; a prompt that reaches this begins to count again.
 const MOST_LINES: usize = 60_000;
@@ -116,7 +119,8 @@ impl Session {
         if let Some(folder) = path.parent() {
             self.engine.set_module_resolver(FileModuleResolver::new_with_path(folder));
         }
-        self.run_beside(&Source::new(&path.display().to_string(), &text), given, path.parent())
+        let name = if path == Path::new(STDIN) { "standard input".to_owned() } else { path.display().to_string() };
+        self.run_beside(&Source::new(&name, &text), given, path.parent())
     }
 
     /// The parameters that the script at `path` reads, those of the modules that it imports among them.
@@ -302,6 +306,10 @@ impl Session {
         /// Longer values are cut.
         const LONGEST: usize = 60;
         let kind = self.word_of(&value);
+        if let Some(frame) = value.read_lock::<Frame>() {
+            let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+            return format!("{} × {}", count(frame.height(), "row"), count(frame.width(), "column"));
+        }
         let text = match (value.as_array_ref().map(|array| array.len()), value.as_map_ref().map(|map| map.len())) {
             (Ok(items), _) => format!("{items} elements"),
             (_, Ok(fields)) => format!("{fields} fields"),
