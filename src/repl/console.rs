@@ -12,11 +12,15 @@ use console::Term;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::graphics::Graphics;
+use super::narrow::Narrow;
 use crate::plot::{Figure, Ink};
 use crate::script::{Diagnostic, Host, Task};
 
 /// The least time between two plain lines of one task.
 const EVERY: Duration = Duration::from_secs(5);
+
+/// How often a bar is drawn in a second.
+const REDRAWS: u8 = 10;
 
 /// The columns of a terminal that does not tell.
 const UNKNOWN: usize = 100;
@@ -146,7 +150,10 @@ impl Host for Console {
             let (console, name) = (self.clone(), name.to_owned());
             return Box::new(Lines { console, name, total, begun: None, told: Instant::now(), complete: false });
         }
-        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
+        let bar = ProgressBar::with_draw_target(
+            total,
+            ProgressDrawTarget::term_like_with_hz(Box::new(Narrow(Term::buffered_stderr())), REDRAWS),
+        );
         bar.set_style(style(total.is_some(), self.colour));
         bar.set_prefix(name.to_owned());
         self.bar.replace(Some(bar.clone()));

@@ -8,6 +8,7 @@ mod commands;
 mod console;
 mod graphics;
 mod helper;
+mod narrow;
 mod signals;
 
 use std::cell::RefCell;
