@@ -225,9 +225,14 @@ fn what_is_piped_into_the_prompt_runs_to_the_first_mistake_in_plain_lines() {
 #[test]
 fn a_script_ends_itself_with_the_code_that_it_chooses() {
     let folder = scratch("cli-exit");
-    for (text, code) in [("exit(3)", 3), ("exit()", 0), ("if true { exit(0) }", 0), ("exit(4096)", 1)] {
+    for (text, code) in [("exit(3)", 3), ("exit()", 0), ("if true { exit(0) }", 0)] {
         let file = script(&folder, &format!("print(\"so far\");\n{text};\nprint(\"never\");"));
         wasabi(&folder).args(["run", &file]).assert().code(code).stdout("so far\n").stderr("");
+    }
+    for (text, found) in [("exit(300)", "300"), ("exit(-1)", "-1"), ("exit(2.5)", "a real"), ("exit(true)", "a bool")] {
+        let file = script(&folder, text);
+        let told = contains("a code from 0 to 255").and(contains(found)).and(contains("script.rhai:1:1"));
+        wasabi(&folder).args(["run", &file]).assert().code(1).stderr(told);
     }
     let file = script(&folder, "exit(\"no music here\");");
     wasabi(&folder).args(["run", &file]).assert().code(1).stderr(contains("no music here"));

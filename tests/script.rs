@@ -265,12 +265,27 @@ fn other_settings_for_a_run_that_is_done_are_refused_before_anything_is_made() {
     let mut session = listener.session();
     let options = format!("steps: 2, batch: 1, eval_windows: 1, out: \"{}\"", out.join("run").display());
     session.evaluate(&format!("let run = train({TINY}, {}, #{{ {options} }});", tones_corpus())).expect("a run");
-    for call in ["run.resume(#{ lr: 0.001 })", "run.fork(#{ lr: 0.001, out: run.folder + \"-fork\" })"] {
+    for call in [
+        "run.resume(#{ lr: 0.001 })",
+        "run.resume(#{ steps: 2, lr: 0.001 })",
+        "run.fork(#{ lr: 0.001, out: run.folder + \"-fork\" })",
+    ] {
         let refused = session.evaluate(call).expect_err(call);
         assert!(refused.message.contains("all of the run's 2 steps are done"), "{refused}");
         assert!(refused.hints.iter().any(|hint| hint.contains("steps: 4")), "{:?}", refused.hints);
         assert!(refused.position().is_some_and(|(_, column)| column > 10), "the caret is on the option");
     }
+    // `train` into a run that is there already keeps to the same rules, and leaves the record as it is.
+    let record = std::fs::read_to_string(out.join("run/run.toml")).expect("a record");
+    for (setting, told) in [("seed: 5", "keeps its own"), ("batch: 2", "keeps its own"), ("lr: 0.1", "are done")] {
+        let options = options.replace("batch: 1, ", if setting.starts_with("batch") { "" } else { "batch: 1, " });
+        let call = format!("train({TINY}, {}, #{{ {options}, existing: \"continue\", {setting} }})", tones_corpus());
+        let refused = session.evaluate(&call).expect_err(&call);
+        assert!(refused.message.contains(told), "{refused}");
+    }
+    let again = format!("train({TINY}, {}, #{{ {options}, existing: \"continue\" }}).steps", tones_corpus());
+    assert_eq!(session.evaluate(&again).expect("the same run").as_deref(), Some("2"));
+    assert_eq!(std::fs::read_to_string(out.join("run/run.toml")).expect("a record"), record);
     assert!(!out.join("run-fork").exists(), "nothing is made for what is refused");
     for call in
         ["run.resume().steps", "run.resume(#{ steps: 2 }).steps", "run.fork(#{ out: run.folder + \"-copy\" }).steps"]

@@ -137,7 +137,10 @@ impl Scale {
     }
 
     fn linear_ticks(&self, most: usize) -> Vec<Tick> {
-        let step = nice_step((self.high - self.low) / count(most)).max(self.step);
+        let mut step = nice_step((self.high - self.low) / count(most)).max(self.step);
+        if self.step > 0.0 && (step / self.step).fract() != 0.0 {
+            step *= 2.0; // 2.5 of a thing that is counted
+        }
         if !step.is_finite() || step <= 0.0 {
             return Vec::new();
         }

@@ -164,7 +164,12 @@ fn quoted(rest: &str, first: char) -> Option<(usize, bool)> {
 pub fn is_open(text: &str) -> bool {
     let tokens = tokens(text);
     let depth: i64 = tokens.iter().map(|token| nesting(text, token)).sum();
-    depth > 0 || tokens.last().is_some_and(|token| !token.closed)
+    // Plain text cannot span lines, unless its line ends in `\\`: what is not closed is a mistake, and no more may follow.
+    let may_go_on = |token: &Token| !text[token.span.clone()].starts_with('"') || text.trim_end().ends_with('\\');
+    match tokens.last().filter(|token| !token.closed) {
+        Some(token) => may_go_on(token),
+        None => depth > 0,
+    }
 }
 
 /// How many brackets are open at the end of `text`.
@@ -226,6 +231,8 @@ mod tests {
         assert!(is_open("train(net, "));
         assert!(is_open("let s = `several\nlines"));
         assert!(is_open("/* /* */"));
+        assert!(!is_open("print(\"abc"), "plain text ends with its line");
+        assert!(is_open("print(\"abc\\"), "unless the line says that it goes on");
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Session {
     /// # Errors
     /// What is wrong with the script, with its parameters, or with what it asked for.
     pub fn run_file(&mut self, path: &Path, given: BTreeMap<String, String>) -> Result<(), Diagnostic> {
-        let text = read(path)?;
+        let text = read_script(path)?;
         if let Some(folder) = path.parent() {
             self.engine.set_module_resolver(FileModuleResolver::new_with_path(folder));
         }
@@ -128,7 +128,7 @@ impl Session {
     /// # Errors
     /// When the file cannot be read.
     pub fn parameters(path: &Path) -> Result<Declared, Diagnostic> {
-        Ok(Declared::of(&read(path)?, path.parent()))
+        Ok(Declared::of(&read_script(path)?, path.parent()))
     }
 
     /// Runs a whole script.
@@ -199,6 +199,8 @@ impl Session {
         let text = read(path)?;
         let source = Source::new(&path.display().to_string(), &text);
         drop(self.evaluate_in(&source, 0).map_err(|diagnostic| self.keep_unfinished(diagnostic))?);
+        // What it imports lies beside it, and not beside the prompt.
+        let text = transcript::beside(&text, path.parent().unwrap_or(Path::new("")));
         self.imports.extend(transcript::imports(&text).into_iter().map(str::to_owned));
         self.transcript.keep(&text, false);
         Ok(())
@@ -446,11 +448,17 @@ impl Session {
         if let Some(figure) = value.read_lock::<Figure>() {
             return fenced(|| bind::plot::show_figure(&self.context, &figure))?.map_err(Diagnostic::from);
         }
+        let length = value.as_array_ref().map_or(0, |array| array.len());
+        let value = if length > LONGEST_ARRAY { shortened(&value) } else { value };
         let mut scope = Scope::new();
         scope.push_dynamic("value", value);
         let source = Source::new(PROMPT, "to_debug(value)");
         let shown = fenced(|| self.engine.eval_with_scope::<String>(&mut scope, source.text()))?;
-        shown.map_err(|error| self.explain(&source, &error))
+        let shown = shown.map_err(|error| self.explain(&source, &error))?;
+        if length <= LONGEST_ARRAY {
+            return Ok(shown);
+        }
+        Ok(format!("{}, … {length} values]", shown.trim_end_matches(']')))
     }
 }
 
@@ -470,11 +478,28 @@ impl Types for Session {
     }
 }
 
-/// The script at `path`; `-` is standard input.
+/// The script at `path`; `-` is standard input, which the prompt reads itself.
+fn read_script(path: &Path) -> Result<String, Diagnostic> {
+    if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+            .map_err(|error| Diagnostic::new(format!("cannot read a script from standard input: {error}")).of_usage())
+    } else {
+        read(path)
+    }
+}
+
+/// The most elements of an array that the prompt shows whole, and how many it shows of a longer one.
+const LONGEST_ARRAY: usize = 100;
+const FIRST: usize = 12;
+
+/// The first elements of an array.
+fn shortened(array: &Dynamic) -> Dynamic {
+    let first = array.as_array_ref().map(|array| array.iter().take(FIRST).cloned().collect::<rhai::Array>());
+    first.map_or(Dynamic::UNIT, Dynamic::from)
+}
+
 fn read(path: &Path) -> Result<String, Diagnostic> {
-    let text =
-        if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
-    text.map_err(|error| {
+    std::fs::read_to_string(path).map_err(|error| {
         let fault = context::plain(&error, None);
         Diagnostic::new(format!("cannot read script {}: {}", path.display(), fault.message)).of_usage()
     })

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::Path;
 
 use super::lexer::{self, Kind, Token};
 
@@ -77,10 +78,11 @@ impl Transcript {
             match entry.kind {
                 Kept::IfUsed(name) if !self.is_used(name, at) => {}
                 Kept::Shown if self.is_used(LAST_VALUE, at) => {
-                    let value = text.trim_end_matches(';');
-                    script.push_str(&format!("let {LAST_VALUE} = {value};\nprint({LAST_VALUE});\n"));
+                    let (value, end) = (text.trim_end_matches(';'), line_end(text));
+                    script.push_str(&format!("let {LAST_VALUE} = {value}{end};\nprint({LAST_VALUE});\n"));
                 }
-                Kept::Shown => script.push_str(&format!("print({});\n", text.trim_end_matches(';'))),
+                // A comment at its end must not swallow the bracket.
+                Kept::Shown => script.push_str(&format!("print({}{});\n", text.trim_end_matches(';'), line_end(text))),
                 Kept::Typed | Kept::IfUsed(_) => {
                     script.push_str(text);
                     script.push_str(if ends_itself(text) { "\n" } else { ";\n" });
@@ -110,6 +112,12 @@ pub(super) fn with_last_value(line: &str) -> String {
         }
     }
     text
+}
+
+/// A new line where `text` ends in a comment that would go on.
+fn line_end(text: &str) -> &'static str {
+    let last = lexer::tokens(text).pop();
+    if last.is_some_and(|last| last.kind == Kind::Comment && text[last.span].starts_with("//")) { "\n" } else { "" }
 }
 
 /// Whether another statement may follow as it stands: it ends in `;`, or is a function.
@@ -162,6 +170,20 @@ pub(super) fn imports(text: &str) -> Vec<&str> {
     found
 }
 
+/// `text` with the modules that it imports named from here, where it lies in `folder`.
+pub(super) fn beside(text: &str, folder: &Path) -> String {
+    let tokens = lexer::tokens(text);
+    let mut moved = text.to_owned();
+    for pair in tokens.windows(2).rev() {
+        let span = pair[1].span.clone();
+        let name = text[span.clone()].strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+        if let Some(name) = name.filter(|_| &text[pair[0].span.clone()] == "import" && pair[0].kind == Kind::Keyword) {
+            moved.replace_range(span, &format!("{:?}", folder.join(name).display().to_string()));
+        }
+    }
+    moved
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +225,15 @@ mod tests {
             .map(|(name, _)| name)
             .collect();
         assert_eq!(names, ["f/2", "g/0"]);
+    }
+
+    #[test]
+    fn a_comment_behind_a_shown_value_leaves_the_bracket_and_modules_lie_beside_their_script() {
+        let mut typed = Transcript::default();
+        typed.keep("3 + 4 // seven", true);
+        assert_eq!(typed.script(), "print(3 + 4 // seven\n);\n");
+        let text = "import \"lib/nets\" as nets; print(\"import\");";
+        assert_eq!(beside(text, Path::new("my")), "import \"my/lib/nets\" as nets; print(\"import\");");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! that a fork without changes is, bit for bit, the run that it was forked off.
 
 use super::checkpoint::{self, Checkpoint};
-use super::run::{Rebuilt, Resumed, check_same, open_run, record_of, something_to_do, train};
+use super::run::{Rebuilt, Resumed, check_same, open_run, record_of, something_to_do, train_as_told};
 use super::settings::changed;
 use super::{Observer, TrainConfig, TrainError};
 use crate::experiment::{ForkOrigin, RunDir};
@@ -77,10 +77,11 @@ pub fn fork(
     let parent = RunDir::open(folder)?;
     let checkpoint = chosen(&parent, fork)?;
     let Rebuilt { record: former, config, corpus, mut model } = Rebuilt::from(&parent, &checkpoint, device, interrupt)?;
-    let config = changed(&config, changes, true)?;
+    let former_config = config;
+    let config = changed(&former_config, changes, true)?;
     let record = record_of(&model, &corpus, &config);
     check_same(&record, &former, &parent)?;
-    something_to_do(&config, &corpus, changes, &checkpoint)?;
+    something_to_do(&former_config, &config, &corpus, &checkpoint)?;
     let run = open_elsewhere(&config, &parent)?;
     if !run.has_checkpoint() {
         copy_into(&run, &parent, &checkpoint)?;
@@ -98,7 +99,7 @@ pub fn fork(
     if checkpoint.moments.is_empty() && fork.moments.is_none() {
         observer.on_note("that checkpoint holds no moments of the optimiser: they begin at zero");
     }
-    let outcome = train(&mut model, &corpus, &config, &run, observer, interrupt)?;
+    let outcome = train_as_told(&mut model, &corpus, &config, &run, observer, interrupt)?;
     Ok(Resumed { model, corpus, config, outcome })
 }
 

@@ -4,7 +4,7 @@ use super::batches::Batches;
 use super::checkpoint::Checkpoint;
 use super::evaluate::check_levels;
 use super::session::Session;
-use super::settings::changed;
+use super::settings::{FIXED, changed};
 use super::{Observer, Outcome, TrainConfig, TrainError};
 use crate::audio::{Corpus, CorpusConfig};
 use crate::experiment::{ExperimentError, Record, RunDir, State, Status};
@@ -41,11 +41,35 @@ pub fn open_run(config: &TrainConfig) -> Result<RunDir, TrainError> {
 /// what jumps because of it.
 ///
 /// # Errors
-/// Before anything is trained: options out of range, another number of levels, a window that does not divide by the pools,
+/// Before anything is trained: a run that keeps a setting which `config` has otherwise, or has nothing left to do for the
+/// settings that differ; options out of range, another number of levels, a window that does not divide by the pools,
 /// too few windows, a folder that cannot be written or has no room, a run of another model or corpus, a run that somebody
 /// is training. Later: [`TrainError::NotFinite`], [`TrainError::Save`] and [`TrainError::Metrics`]; what was saved and
 /// logged before stays.
 pub fn train(
+    model: &mut Model,
+    corpus: &Corpus,
+    config: &TrainConfig,
+    run: &RunDir,
+    observer: &mut dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<Outcome, TrainError> {
+    if run.has_checkpoint() {
+        config.validate()?;
+        let record = run.read_record()?;
+        check_same(&record_of(model, corpus, config), &record, run)?;
+        // A record of another version may have settings that this one cannot read.
+        if let Ok(former) = from_settings::<TrainConfig>(record.train, "train", run) {
+            let former = TrainConfig { seed: record.seed, ..former };
+            check_kept(&former, config, run.path())?;
+            something_to_do(&former, config, corpus, &Checkpoint::read(&run.checkpoint("last"))?)?;
+        }
+    }
+    train_as_told(model, corpus, config, run, observer, interrupt)
+}
+
+/// The same without asking whether a run may go on so.
+pub(super) fn train_as_told(
     model: &mut Model,
     corpus: &Corpus,
     config: &TrainConfig,
@@ -178,59 +202,70 @@ pub fn resume(
     let run = RunDir::open(folder)?;
     let checkpoint = Checkpoint::read(&run.checkpoint("last"))?;
     let former: TrainConfig = from_settings(run.read_record()?.train, "train", &run)?;
+    let former = TrainConfig { seed: run.read_record()?.seed, ..former };
     // Before the corpus is opened, which may take a while.
-    changed(&TrainConfig { seed: run.read_record()?.seed, ..former }, changes, false)?;
+    changed(&former, changes, false)?;
     let Rebuilt { config, corpus, mut model, .. } = Rebuilt::from(&run, &checkpoint, device, interrupt)?;
     let config = changed(&config, changes, false)?;
-    something_to_do(&config, &corpus, changes, &checkpoint)?;
-    let outcome = train(&mut model, &corpus, &config, &run, observer, interrupt)?;
+    something_to_do(&former, &config, &corpus, &checkpoint)?;
+    let outcome = train_as_told(&mut model, &corpus, &config, &run, observer, interrupt)?;
     Ok(Resumed { model, corpus, config, outcome })
 }
 
-/// That a run which stands at `checkpoint` has something left to do under `config`: not fewer updates than it has done, and
-/// not other settings for none. A run that is done and asked for nothing else is left as it is.
+/// That a run which stands at `checkpoint` has something left to do under `config` in place of `former`: not fewer updates
+/// than it has done, and not other settings for none. A run that is done and asked for nothing else is left as it is.
 pub(super) fn something_to_do(
+    former: &TrainConfig,
     config: &TrainConfig,
     corpus: &Corpus,
-    changes: &Map<String, Value>,
     checkpoint: &Checkpoint,
 ) -> Result<(), TrainError> {
     let (progress, windows) = (&checkpoint.manifest.progress, corpus.train().windows());
     let batches = Batches::new(Seed(config.seed), windows, config.batch, config.accumulate)?;
     let (done, total) = (progress.step, config.total(batches.steps_per_epoch()));
-    let asked = ["steps", "epochs"].into_iter().find(|key| changes.contains_key(*key));
-    let error = match asked {
-        Some(key) if total < done => {
-            let needed =
-                format!("more than what is done: the run stands at step {done}, and that would be step {total}");
-            OptionError::value(key, &changes[key], &needed)
-                .with_hint(format!("{key} are counted from the run's beginning"))
-        }
-        Some(_) => return Ok(()),
-        None => {
-            let stopped = config.early_stop.is_some_and(|patience| progress.since_best() >= patience);
-            let why = match done >= total {
-                true => format!("all of the run's {total} steps are done"),
-                false if stopped => format!("the run stopped early, at step {done}"),
-                false => return Ok(()),
-            };
-            let Some(key) = changes.keys().find(|key| !["out", "existing"].contains(&key.as_str())) else {
-                return Ok(());
-            };
-            let hint = match done >= total {
-                true => {
-                    format!("say how many there are to be in all, as in `steps: {}`", done.saturating_mul(2).max(1))
-                }
-                false => "another `early_stop` lets it go on, or () for none".to_owned(),
-            };
-            OptionError {
-                key: key.clone(),
-                message: format!("{why}, so another `{key}` would train nothing"),
-                hint: Some(hint),
-            }
-        }
+    let (lengths, others): (Vec<_>, Vec<_>) =
+        changes(former, config).into_iter().partition(|(key, _)| ["steps", "epochs"].contains(&key.as_str()));
+    if let Some((key, value)) = lengths.iter().find(|_| total < done) {
+        let needed = format!("more than what is done: the run stands at step {done}, and that would be step {total}");
+        let hint = format!("{key} are counted from the run's beginning");
+        return Err(TrainError::Options(OptionError::value(key, value, &needed).with_hint(hint)));
+    }
+    let patient = config.early_stop.is_none_or(|patience| progress.since_best() < patience);
+    let (why, hint) = if done >= total {
+        let more = done.saturating_mul(2).max(1);
+        (
+            format!("all of the run's {total} steps are done"),
+            format!("say how many there are to be in all, as in `steps: {more}`"),
+        )
+    } else if !patient {
+        let hint = "another `early_stop` lets it go on, or () for none".to_owned();
+        (format!("the run stopped early, at step {done}"), hint)
+    } else {
+        return Ok(());
     };
-    Err(TrainError::Options(error))
+    let Some((key, _)) = others.first() else { return Ok(()) };
+    let message = format!("{why}, so another `{key}` would train nothing");
+    Err(TrainError::Options(OptionError { key: key.clone(), message, hint: Some(hint) }))
+}
+
+/// That `config` leaves what the run in `path` keeps as `former` has it.
+fn check_kept(former: &TrainConfig, config: &TrainConfig, path: &Path) -> Result<(), TrainError> {
+    let kept = |(key, value): (String, Value)| {
+        let (_, reason) = FIXED.iter().find(|(fixed, _)| *fixed == key)?;
+        let message = format!("`{key}` is {value}, but the run in {} keeps its own: {reason}", path.display());
+        let hint =
+            format!("train another run in another `out`; run.fork(#{{ {key}: {value} }}) goes on in a run of its own");
+        Some(OptionError { key, message, hint: Some(hint) })
+    };
+    changes(former, config).into_iter().find_map(kept).map_or(Ok(()), |error| Err(TrainError::Options(error)))
+}
+
+/// The settings of `config` that `former` has otherwise; where a run lies is none.
+fn changes(former: &TrainConfig, config: &TrainConfig) -> Vec<(String, Value)> {
+    let former = settings(former);
+    let own =
+        |(key, value): &(String, Value)| !["out", "existing"].contains(&key.as_str()) && former.get(key) != Some(value);
+    settings(config).into_iter().filter(own).collect()
 }
 
 /// The record of a run that starts now.

@@ -331,7 +331,8 @@ impl<'a> Session<'a> {
             log.compact()?;
         }
         let reason = self.control.stopped().flatten().filter(|_| stop == Stop::ByScript).map(str::to_owned);
-        self.write_status(stop.into(), reason.clone())?;
+        let state = if self.control.has_failed() { State::Failed } else { stop.into() };
+        self.write_status(state, reason.clone())?;
         let best: PathBuf = self.run.checkpoint("best");
         let steps = self.progress.step;
         Ok(Outcome {

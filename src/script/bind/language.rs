@@ -6,6 +6,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, NativeCallContext, Position};
 
 use super::Outcome;
 use crate::script::context::Context;
+use crate::script::convert::a_type;
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
 
@@ -63,8 +64,8 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
         },
     );
     // In place of Rhai's own, which ends a script as if it had come to its end.
-    engine.register_fn("exit", || -> Outcome<()> { Err(ended(Dynamic::from(0_i64))) });
-    engine.register_fn("exit", |value: Dynamic| -> Outcome<()> { Err(ended(value)) });
+    engine.register_fn("exit", || -> Outcome<()> { exit(Dynamic::from(0_i64)) });
+    engine.register_fn("exit", exit);
     engine.register_fn("repeat", repeat);
     engine.register_fn("fixed", |number: Dynamic, digits: i64| -> Result<String, Box<EvalAltResult>> {
         let digits = super::count(digits, "the number of digits")?.min(MOST_DIGITS);
@@ -79,9 +80,21 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
 }
 
 /// Ends the evaluation without a `catch` being able to hold it, as its interruption does; that has no value.
-fn ended(value: Dynamic) -> Box<EvalAltResult> {
-    let value = if value.is_unit() { Dynamic::from(0_i64) } else { value };
-    EvalAltResult::ErrorTerminated(value, Position::NONE).into()
+fn exit(value: Dynamic) -> Outcome<()> {
+    let found = match value.as_int() {
+        Ok(code) if u8::try_from(code).is_ok() => None,
+        Ok(code) => Some(code.to_string()),
+        Err(_) if value.is_string() => None,
+        Err(_) => Some(a_type(value.type_name())),
+    };
+    match found {
+        None => Err(EvalAltResult::ErrorTerminated(value, Position::NONE).into()),
+        Some(found) => {
+            Err(Fault::new(format!("`exit` takes a code from 0 to 255, or a message, but {found} was found"))
+                .with_hint("exit(1) says that something is wrong, exit(\"why\") says what")
+                .into())
+        }
+    }
 }
 
 /// The most digits after the point: a double holds no more than 17.

@@ -11,11 +11,13 @@ mod report;
 mod schedule;
 pub(crate) mod train;
 
+mod widened;
+
 use std::path::Path;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, Module, NativeCallContext};
 use serde_json::Value;
 
 use super::context::Context;
@@ -33,6 +35,7 @@ type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
 /// Adds every room to `engine`, and what there is to say about it to `docs`.
 pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
+    widened::register(engine);
     docs.chapter("Language");
     language::register(engine, docs, context);
     docs.chapter("Sound and corpora");
@@ -76,14 +79,16 @@ pub(super) fn runs_table(root: &Path) -> Result<Frame, Fault> {
             "train(model, corpus, #{ out: \"experiments/name\" }) makes one; `:runs FOLDER` looks elsewhere",
         ));
     }
+    // Texts: one run that went astray must not cost the others their digits.
+    let bits = |bits: Option<f64>| bits.map_or_else(String::new, |bits| format!("{bits:.3}"));
     let row = |run: &RunSummary| {
         let total = run.total.map_or_else(String::new, |total| format!("/{total}"));
         Row::new()
             .with("run", run.folder.display().to_string())
             .with("state", run.state.to_string())
             .with("steps", format!("{}{total}", run.steps))
-            .with_some("val_bpb", run.val_bits_per_byte)
-            .with_some("best_bpb", run.best_bits_per_byte)
+            .with("val_bpb", bits(run.val_bits_per_byte))
+            .with("best_bpb", bits(run.best_bits_per_byte))
             .with("time", lasting(run.wall_seconds))
             .with("changed", ago(run.when))
             .with("curve", sparkline(&run.curve, CURVE))
@@ -131,6 +136,15 @@ pub(super) fn columns_of(value: &Dynamic) -> Option<Vec<String>> {
 /// The folder of a run.
 pub(super) fn folder_of(value: &Dynamic) -> Option<String> {
     value.read_lock::<train::RunValue>().map(|run| run.folder().display().to_string())
+}
+
+/// How many values a function of the script is yet to be given; None for one that is not the script's, or has several forms.
+pub(super) fn parameters(call: &NativeCallContext<'_>, function: &FnPtr) -> Option<usize> {
+    let scripts = call.iter_namespaces().flat_map(Module::iter_script_fn_info);
+    let mut forms =
+        scripts.filter(|(_, _, name, ..)| *name == function.fn_name()).map(|(_, _, _, parameters, _)| parameters);
+    let one = forms.next()?;
+    forms.next().is_none().then(|| one.saturating_sub(function.curry().len()))
 }
 
 /// A count that a script gave as an integer.

@@ -205,6 +205,23 @@ impl Schedule {
         "repeat",
     ];
 
+    /// The names of the settings of a `kind`.
+    #[must_use]
+    pub fn settings(kind: &str) -> &'static [&'static str] {
+        match kind {
+            "constant" | "warmup" => &["steps"],
+            "linear" | "exponential" => &["from", "to", "steps"],
+            "cosine" => &["floor", "steps"],
+            "step_decay" => &["every", "factor", "steps"],
+            "plateau" => &["factor", "patience", "floor", "steps"],
+            "piecewise" | "stairs" => &["points"],
+            "then" => &["parts"],
+            "scaled" => &["by", "schedule"],
+            "repeat" => &["schedule", "times"],
+            _ => &[],
+        }
+    }
+
     /// 1 for ever.
     #[must_use]
     pub const fn constant() -> Self {

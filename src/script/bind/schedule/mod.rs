@@ -5,7 +5,7 @@ mod text;
 use rhai::{Array, Dynamic, Engine, Map};
 
 use super::{Outcome, real};
-use crate::options::nearest;
+use crate::options::{meant, nearest};
 use crate::script::convert;
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
@@ -274,12 +274,39 @@ fn read(settings: &Map) -> Result<Schedule, Fault> {
             let hint = near.map_or_else(|| format!("one of {kinds}"), |near| format!("did you mean \"{near}\"?"));
             return Err(blamed(format!("there is no schedule of kind \"{kind}\""), hint));
         }
-        Some(Ok(_)) => {}
+        Some(Ok(kind)) => check_settings(settings, &kind)?,
     }
     let settings = serde_json::Value::Object(convert::settings(settings, "schedule")?);
     let schedule = serde_json::from_value(settings)
         .map_err(|error| Fault::new(format!("this schedule cannot be read: {error}")))?;
     checked(schedule)
+}
+
+/// That `settings` are those of a schedule of `kind`, and of their kinds.
+fn check_settings(settings: &Map, kind: &str) -> Result<(), Fault> {
+    let known = Schedule::settings(kind);
+    let named = |key: &str, fault: Fault| Fault { option: Some(key.to_owned()), ..fault };
+    for (key, value) in settings.iter().filter(|(key, _)| *key != "kind") {
+        if !known.contains(&key.as_str()) {
+            let hint = match meant(key, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("{kind} takes {}", known.join(", ")),
+            };
+            return Err(named(key, Fault::new(format!("a {kind} schedule has no setting `{key}`")).with_hint(hint)));
+        }
+        let found = convert::a_type(value.type_name());
+        let needed = match key.as_str() {
+            "steps" | "every" | "patience" | "times" if value.as_int().is_ok_and(|count| count >= 0) => continue,
+            "steps" | "times" if value.is_unit() => continue,
+            "steps" | "every" | "patience" | "times" => "a whole number, 0 or more",
+            "from" | "to" | "floor" | "factor" | "by" if value.is_int() || value.is_float() => continue,
+            "from" | "to" | "floor" | "factor" | "by" => "a number",
+            _ => continue,
+        };
+        let found = if value.is_int() || value.is_float() { value.to_string() } else { found };
+        return Err(named(key, Fault::new(format!("`{key}` of {kind} is {found}, but must be {needed}"))));
+    }
+    Ok(())
 }
 
 /// `[[step, value], …]`.

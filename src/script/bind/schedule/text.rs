@@ -47,18 +47,32 @@ pub(in crate::script::bind) fn of_schedule(schedule: &Schedule) -> String {
 
 /// The same with its course: over its length, or where it has none, past what it begins with.
 pub(super) fn with_course(schedule: &Schedule) -> String {
-    let total = schedule.length().unwrap_or_else(|| prelude(schedule).saturating_mul(4)).max(CURVE);
+    let total = shown(schedule).max(CURVE);
     let resolved = schedule.resolved(total);
-    let values: Vec<f64> = (0..CURVE).map(|at| resolved.at(at * (total - 1) / (CURVE - 1), &[])).collect();
+    // Of the longest, in pieces of a whole number of updates.
+    let place = |at: u64| u128::from(at) * u128::from(total - 1) / u128::from(CURVE - 1);
+    let values: Vec<f64> =
+        (0..CURVE).map(|at| resolved.at(u64::try_from(place(at)).unwrap_or(u64::MAX), &[])).collect();
     format!("{} {}", of_schedule(schedule), sparkline(&values, values.len()))
 }
 
-/// The updates before the part that has no end.
-fn prelude(schedule: &Schedule) -> u64 {
+/// The updates over which a schedule shows what it is: its length, or where it has none, a few times what it is made of.
+fn shown(schedule: &Schedule) -> u64 {
+    if let Some(length) = schedule.length() {
+        return length;
+    }
     match schedule {
-        Schedule::Then { parts } => parts.iter().filter_map(Schedule::length).sum(),
-        Schedule::Scaled { schedule, .. } | Schedule::Repeat { schedule, .. } => prelude(schedule),
-        Schedule::StepDecay { every, .. } => *every,
+        Schedule::Then { parts } => {
+            let before = parts.iter().filter_map(Schedule::length).fold(0_u64, u64::saturating_add);
+            let last = parts.last().map_or(0, shown);
+            before.saturating_add(last.max(before.saturating_mul(3)))
+        }
+        Schedule::Scaled { schedule, .. } => shown(schedule),
+        Schedule::Repeat { schedule, .. } => shown(schedule).saturating_mul(3),
+        Schedule::StepDecay { every, .. } => every.saturating_mul(4),
+        Schedule::Piecewise { points } | Schedule::Stairs { points } => {
+            points.last().map_or(CURVE, |(step, _)| step.saturating_add(step / 4))
+        }
         _ => CURVE,
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rhai::{Dynamic, EvalAltResult, FnPtr, Map, Module, NativeCallContext};
+use rhai::{Dynamic, EvalAltResult, FnPtr, Map, NativeCallContext};
 
 use super::super::Outcome;
 use super::super::meter::Meter;
+use super::super::parameters;
 use super::run::RunValue;
 use super::steering::{Step, Validation};
-use crate::options::{Field, OptionError};
+use crate::options::{Field, OptionError, lower_first};
 use crate::script::context::Context;
 use crate::script::convert::a_type;
 use crate::script::fault::Fault;
@@ -86,15 +87,6 @@ fn of_option(name: &str, fault: Fault) -> Fault {
 
 fn example(name: &str) -> &'static str {
     if name == "on_step" { "on_step: |s| print(s.loss)" } else { "on_eval: |e| print(e.bits_per_byte)" }
-}
-
-/// How many values a function of the script is yet to be given; None for one that is not the script's, or has several forms.
-fn parameters(call: &NativeCallContext<'_>, function: &FnPtr) -> Option<usize> {
-    let scripts = call.iter_namespaces().flat_map(Module::iter_script_fn_info);
-    let mut forms =
-        scripts.filter(|(_, _, name, ..)| *name == function.fn_name()).map(|(_, _, _, parameters, _)| parameters);
-    let one = forms.next()?;
-    forms.next().is_none().then(|| one.saturating_sub(function.curry().len()))
 }
 
 /// A function in its own words: its name, or the text of the closure where it stands in a file as the option's value.
@@ -195,7 +187,18 @@ fn brief(error: &EvalAltResult) -> String {
         EvalAltResult::ErrorRuntime(value, _) => {
             value.read_lock::<Fault>().map_or_else(|| value.to_string(), |fault| fault.message.clone())
         }
-        other => other.to_string(),
+        // `Unknown property 'bpb' - a getter is not registered for type 'Step'`
+        EvalAltResult::ErrorDotExpr(text, _) => {
+            let mut quoted = text.split('\'').skip(1).step_by(2);
+            match (quoted.next(), quoted.next()) {
+                (Some(name), Some(of)) => format!("{} has no property `{name}`", a_type(of)),
+                _ => lower_first(text),
+            }
+        }
+        other => {
+            let text = other.to_string();
+            lower_first(text.rsplit_once(" (line ").map_or(&*text, |(said, _)| said))
+        }
     }
 }
 
