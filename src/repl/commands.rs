@@ -1,6 +1,7 @@
 //! What the prompt understands besides the language: `:help`, `:vars`, `:runs`, `:load`, `:save`, `:time`, `:set`,
 //! `:device`, `:quit`; `?name`, `??name` and `name?`; `!command` of the shell; and `help` and `quit` as words.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -66,6 +67,10 @@ pub(super) fn reply(session: &mut Session, console: &Console, line: &str) -> Res
         return obey(session, console, name, rest.trim());
     }
     if let Some(command) = line.strip_prefix('!').filter(|_| is_shell(line) && !is_negation(session, line)) {
+        if !std::io::stdin().is_terminal() {
+            return Err(Diagnostic::new("what is piped into the prompt cannot run commands of the shell")
+                .with_hint("a script of the shell can, and `wasabi` within it"));
+        }
         return Ok(Reply::Shell(command.to_owned()));
     }
     let question = line.strip_prefix('?').or_else(|| line.strip_suffix('?'));
@@ -108,8 +113,13 @@ fn is_shell(line: &str) -> bool {
 /// Whether `!name…` is a value of the language, turned to its opposite.
 fn is_negation(session: &Session, line: &str) -> bool {
     let name: &str = line[1..].split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
-    let called = line[1..].trim_start_matches(name).starts_with('(');
+    let rest = &line[1 + name.len()..];
+    let called = rest.starts_with('(');
+    // `!nett.is_trained`: nothing of the shell, and so a mistake that names what was meant.
+    let asked = !name.is_empty() && rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(char::is_alphabetic));
+    let near = || session.variables().iter().any(|known| nearest(name, [known.as_str()]).is_some());
     matches!(name, "true" | "false")
+        || (asked && near())
         || session.variables().iter().any(|known| known == name)
         || (called && session.names().iter().any(|known| known == name))
 }

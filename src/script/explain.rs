@@ -21,8 +21,8 @@ pub(super) struct Known<'a> {
     pub functions: Vec<String>,
     /// Every variable in reach.
     pub variables: Vec<String>,
-    /// The variables that a line would have introduced, had it not been interrupted, and whether that left a run.
-    pub interrupted: &'a [(String, bool)],
+    /// The variables that a line would have introduced, had it not been interrupted, and what to do about that.
+    pub interrupted: &'a [(String, String)],
 }
 
 impl Known<'_> {
@@ -156,9 +156,15 @@ impl Known<'_> {
         if exists && self.source.is_in_function(position) {
             return unknown.with_hint(format!("a function sees only its parameters: pass `{name}` as an argument"));
         }
-        if let Some((_, has_run)) = self.interrupted.iter().rev().find(|(known, _)| known == name) {
-            let next = if *has_run { ": the run so far is in `last_run`" } else { "; type it again" };
+        if let Some((_, next)) = self.interrupted.iter().rev().find(|(known, _)| known == name) {
             return unknown.with_hint(format!("the line that was to introduce `{name}` was interrupted{next}"));
+        }
+        if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name) {
+            return unknown.with_hint(*ours);
+        }
+        if let Some((module, constant)) = name.rsplit_once("::") {
+            return unknown
+                .with_hint(format!("`{module}` gives what its file exports: `export const {constant} = …;`"));
         }
         let names = self.variables.iter().chain(&introduced).map(String::as_str).filter(|known| *known != name);
         match nearest(name, names) {
@@ -171,8 +177,13 @@ impl Known<'_> {
     fn unknown_function(&self, signature: &str, source: &Source, words: &[&str]) -> Diagnostic {
         let (name, arguments) = match signature.split_once(" (") {
             Some((name, rest)) => (name, rest.trim_end_matches(')')),
+            // Rhai says other things by this error, too.
+            None if signature.contains(' ') => return Diagnostic::new(lower_first(signature)),
             None => (signature, ""),
         };
+        if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name) {
+            return Diagnostic::new(format!("unknown function `{name}`")).with_hint(*ours);
+        }
         let types: Vec<&str> = arguments.split(", ").filter(|word| !word.is_empty()).map(type_word).collect();
         if let Some((module, function)) = name.rsplit_once("::") {
             let functions = source.functions_of(module).unwrap_or_default();
@@ -241,6 +252,18 @@ impl Known<'_> {
         }
     }
 }
+
+/// Names of other languages, and what they are called here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("None", "nothing is written `()`"),
+    ("null", "nothing is written `()`"),
+    ("nil", "nothing is written `()`"),
+    ("undefined", "nothing is written `()`"),
+    ("True", "it is written `true`"),
+    ("False", "it is written `false`"),
+    ("range", "a range is written `0..3`, as in `for i in 0..3`"),
+    ("f", "text with values in it stands in backticks: `loss ${run.loss}`"),
+];
 
 /// What is wrong with the text.
 fn syntax(kind: &ParseErrorType) -> Diagnostic {

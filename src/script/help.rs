@@ -58,6 +58,7 @@ impl Docs {
             .map(|doc| doc.of)
             .find(|of| !of.is_empty() && (*of == name || pages.is_empty() && of.eq_ignore_ascii_case(name)));
         pages.extend(of.map(|of| self.type_page(of, width)));
+        pages.extend(self.options_page(name, width));
         if pages.is_empty() {
             pages.extend(self.topic(name).map(|chapter| topic_page(chapter, width)));
         }
@@ -77,8 +78,9 @@ impl Docs {
         if found.is_empty() {
             return self.explain(name, width);
         }
+        let options = self.options_page(name, width);
         let line = |doc: &&Doc| format!("{}\n{}", doc.signature, hanging(&format!("{}.", doc.summary()), width, 2, 2));
-        Ok(found.iter().map(line).collect::<Vec<_>>().join("\n"))
+        Ok(found.iter().map(line).chain(options).collect::<Vec<_>>().join("\n"))
     }
 
     /// The functions and methods that `name` asks about: `train`, `frame.filter`, `Frame.filter`.
@@ -89,6 +91,30 @@ impl Docs {
             doc.of.eq_ignore_ascii_case(of) || doc.signature.split_once('.').is_some_and(|(value, _)| value == of)
         };
         self.named(member.trim()).filter(fits).collect()
+    }
+
+    /// The options called `name`, or `train.lr`, with the functions that take them.
+    fn options_page(&self, name: &str, width: usize) -> Option<String> {
+        let (of, name) = name.split_once('.').map_or((None, name), |(of, name)| (Some(of.trim()), name.trim()));
+        let takers = self.iter().filter(|doc| of.is_none_or(|of| doc.name == of));
+        let mut pages: Vec<(String, Vec<&str>)> = Vec::new();
+        for doc in takers {
+            let Some(field) = doc.options.and_then(|fields| fields().iter().find(|field| field.name == name)) else {
+                continue;
+            };
+            let facts: Vec<String> =
+                std::iter::once(field.type_word()).chain(field.unit()).chain(field.range()).collect();
+            let about = format!("{} [{}]", field.about(), facts.join("; "));
+            match pages.iter_mut().find(|(known, _)| *known == about) {
+                Some((_, names)) if names.contains(&doc.name) => {}
+                Some((_, names)) => names.push(doc.name),
+                None => pages.push((about, vec![doc.name])),
+            }
+        }
+        let page = |(about, takers): &(String, Vec<&str>)| {
+            format!("{name}, an option of {}\n{}", takers.join(", "), hanging(about, width, 2, 2))
+        };
+        (!pages.is_empty()).then(|| pages.iter().map(page).collect::<Vec<_>>().join("\n"))
     }
 
     fn topic(&self, name: &str) -> Option<&Chapter> {

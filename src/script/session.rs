@@ -62,8 +62,8 @@ pub struct Session {
     /// `import` statements of earlier inputs: Rhai forgets modules from one evaluation to the next.
     imports: Vec<String>,
     transcript: Transcript,
-    /// The variables that lines which were interrupted would have introduced, and whether they left a run.
-    interrupted: Vec<(String, bool)>,
+    /// The variables that lines which were interrupted would have introduced, and the folder of the run that they left.
+    interrupted: Vec<(String, Option<String>)>,
     context: Rc<Context>,
     callable: Vec<String>,
     /// Rhai's own functions by the type of their first parameter, in our words (`array`, `text`), and whether they take more.
@@ -170,23 +170,34 @@ impl Session {
         if self.typed.is_empty() && !self.imports.is_empty() {
             self.typed.push('\n'); // a line for them to stand on
         }
-        let line = &transcript::with_last_value(line);
+        let typed = line;
+        let line = &transcript::with_last_value(typed);
+        if line != typed && self.scope.get(transcript::LAST_VALUE).is_none() {
+            return Err(Diagnostic::new("`_` is the last value that the prompt showed, and it has shown none yet"));
+        }
         let from = self.typed.len();
         self.typed.push_str(line);
         self.typed.push('\n');
         let source = Source::new(PROMPT, &self.typed);
         let value = self.evaluate_in(&source, from).map_err(|diagnostic| {
+            let folder = self.context.unfinished.borrow().as_ref().map(|unfinished| unfinished.folder.clone());
             let diagnostic = self.keep_unfinished(diagnostic);
-            self.remember_interrupted(line, &diagnostic);
+            self.remember_interrupted(line, &diagnostic, folder.as_deref());
             diagnostic
         })?;
         self.imports.extend(transcript::imports(line).into_iter().map(str::to_owned));
         let is_expression =
             !line.trim_end().ends_with(';') && self.engine.compile_expression_with_scope(&self.scope, line).is_ok();
-        self.transcript.keep(line, !value.is_unit() && is_expression);
         if value.is_unit() {
+            self.transcript.keep(line, false);
             return Ok(None);
         }
+        // What was shown is the value of the last statement.
+        let (before, last) = if is_expression { ("", line.as_str()) } else { transcript::last_statement(line) };
+        if !before.trim().is_empty() {
+            self.transcript.keep(before, false);
+        }
+        self.transcript.keep(last, true);
         self.scope.set_or_push(transcript::LAST_VALUE, value.clone());
         self.show(value).map(Some)
     }
@@ -413,13 +424,14 @@ impl Session {
     }
 
     /// Keeps what an interrupted `line` would have introduced, for errors about it; and for `:save`, where its run lies.
-    fn remember_interrupted(&mut self, line: &str, error: &Diagnostic) {
+    /// `folder` is that of the run.
+    fn remember_interrupted(&mut self, line: &str, error: &Diagnostic, folder: Option<&str>) {
         if error.cause != Cause::Interrupt {
             return;
         }
-        let has_run = error.notes.iter().any(|note| note.contains("last_run"));
-        self.interrupted.extend(Source::new(PROMPT, line).introduced().into_iter().map(|name| (name, has_run)));
-        if has_run && let Some(folder) = self.scope.get("last_run").and_then(bind::folder_of) {
+        let introduced = Source::new(PROMPT, line).introduced();
+        self.interrupted.extend(introduced.into_iter().map(|name| (name, folder.map(str::to_owned))));
+        if let Some(folder) = folder {
             self.transcript.keep_if_used("last_run", &format!("let last_run = load_run({folder:?})"));
         }
     }
@@ -438,8 +450,16 @@ impl Session {
             return Diagnostic::exit(value);
         }
         let functions = self.functions_in_reach();
+        let last = self.scope.get("last_run").and_then(bind::folder_of);
+        let next = |folder: &Option<String>| match folder {
+            None => "; type it again".to_owned(),
+            Some(folder) if last.as_ref() == Some(folder) => ": the run so far is in `last_run`".to_owned(),
+            Some(folder) => format!(": the run so far is load_run({folder:?})"),
+        };
+        let interrupted: Vec<(String, String)> =
+            self.interrupted.iter().map(|(name, folder)| (name.clone(), next(folder))).collect();
         let known =
-            Known { source, docs: &self.docs, functions, variables: self.variables(), interrupted: &self.interrupted };
+            Known { source, docs: &self.docs, functions, variables: self.variables(), interrupted: &interrupted };
         known.explain(error)
     }
 

@@ -84,20 +84,21 @@ impl Source {
     /// The file of the module that is imported as `path`, looked for where Rhai looks: beside this one.
     pub(super) fn module(&self, path: &str) -> Option<Self> {
         let beside = Path::new(self.name()).parent().unwrap_or(Path::new(""));
-        let mut file = beside.join(path).into_os_string();
-        if Path::new(path).extension().is_none_or(|extension| extension != "rhai") {
-            file.push(".rhai");
-        }
+        let file = beside.join(path).with_extension("rhai"); // as Rhai does: what follows a dot is taken for an extension
         let text = std::fs::read_to_string(&file).ok()?;
-        Some(Self::new(&Path::new(&file).display().to_string(), &text))
+        Some(Self::new(&file.display().to_string(), &text))
     }
 
     /// The functions of the module that the text imports as `name`, where its file is found.
     pub(super) fn functions_of(&self, name: &str) -> Option<Vec<String>> {
         let tokens = lexer::tokens(&self.text);
         let word = |at: usize| tokens.get(at).map_or("", |token: &lexer::Token| &self.text[token.span.clone()]);
-        let import =
-            (0..tokens.len()).rev().find(|at| word(*at) == "import" && word(at + 2) == "as" && word(at + 3) == name)?;
+        let mut imports =
+            (0..tokens.len()).filter(|at| word(*at) == "import" && word(at + 2) == "as" && word(at + 3) == name);
+        let import = imports.next()?;
+        if imports.any(|other| word(other + 1) != word(import + 1)) {
+            return None; // which of them is meant depends on where one stands
+        }
         let module = self.module(word(import + 1).strip_prefix('"')?.strip_suffix('"')?)?;
         let tokens = lexer::tokens(&module.text);
         let word = |at: usize| tokens.get(at).map_or("", |token: &lexer::Token| &module.text[token.span.clone()]);
@@ -134,7 +135,8 @@ impl Source {
         let open = (0..name).rev().find(opens)?;
         let bracket = if word(open) == "{" { open.checked_sub(1)? } else { open };
         let callee = bracket.checked_sub(1).filter(|callee| tokens[*callee].kind == Kind::Name)?;
-        (word(bracket) == "(").then(|| (word(callee), word(name)))
+        let is_definition = callee.checked_sub(1).is_some_and(|before| word(before) == "fn");
+        (word(bracket) == "(" && !is_definition).then(|| (word(callee), word(name)))
     }
 
     /// Whether `position` lies in the body of an `fn`.

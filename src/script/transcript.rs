@@ -101,17 +101,48 @@ fn uses(text: &str, name: &str) -> bool {
     lexer::tokens(text).iter().any(|token| token.kind == Kind::Name && &text[token.span.clone()] == name)
 }
 
-/// `line` with [`LAST_VALUE`] for each `_`, except where it is the rest of a `switch`.
+/// `line` parted before its last statement.
+pub(super) fn last_statement(line: &str) -> (&str, &str) {
+    let tokens = lexer::tokens(line);
+    let (mut depth, mut from) = (0, 0);
+    for (at, token) in tokens.iter().enumerate() {
+        depth += lexer::nesting(line, token);
+        let more = tokens[at + 1..].iter().any(|token| token.kind != Kind::Comment);
+        if depth == 0 && more && &line[token.span.clone()] == ";" {
+            from = token.span.end;
+        }
+    }
+    line.split_at(from)
+}
+
+/// `line` with [`LAST_VALUE`] for each `_`, in texts with values in them too; except where it is the rest of a `switch`, or a
+/// name that is introduced and never used.
 pub(super) fn with_last_value(line: &str) -> String {
     let tokens = lexer::tokens(line);
     let mut text = line.to_owned();
     for (at, token) in tokens.iter().enumerate().rev() {
-        let next = tokens.get(at + 1).map_or("", |next| &line[next.span.clone()]);
-        if &line[token.span.clone()] == "_" && token.kind == Kind::Name && !matches!(next, "=>" | "if") {
+        let word = |at: usize| tokens.get(at).map_or("", |token| &line[token.span.clone()]);
+        let (before, next) = (at.checked_sub(1).map_or("", word), word(at + 1));
+        let introduced = matches!(before, "let" | "const" | "for" | "|") || matches!(next, "=>" | "if" | "|" | "=");
+        if word(at) == "_" && token.kind == Kind::Name && !introduced {
             text.replace_range(token.span.clone(), LAST_VALUE);
+        } else if word(at).starts_with('`') {
+            text.replace_range(token.span.clone(), &with_values(word(at)));
         }
     }
     text
+}
+
+/// A text with values in it, those rewritten as [`with_last_value`] does.
+fn with_values(text: &str) -> String {
+    let mut parts = text.split("${");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (value, rest) = part.split_once('}').unwrap_or((part, ""));
+        let closed = if part.contains('}') { "}" } else { "" };
+        whole.push_str(&format!("${{{}{closed}{rest}", with_last_value(value)));
+    }
+    whole
 }
 
 /// A new line where `text` ends in a comment that would go on.
@@ -215,7 +246,12 @@ mod tests {
         ];
         assert_eq!(typed.script(), lines.join("\n"));
         assert_eq!(with_last_value("_ + f(_)"), "last_value + f(last_value)");
-        assert_eq!(with_last_value("switch a { _ => a_b }"), "switch a { _ => a_b }");
+        for kept in ["switch a { _ => a_b }", "let _ = 4", "for _ in 0..3 { }", "xs.map(|_| 1)", "a_b + __"] {
+            assert_eq!(with_last_value(kept), kept);
+        }
+        assert_eq!(with_last_value("`${_} of ${n + _}`"), "`${last_value} of ${n + last_value}`");
+        assert_eq!(last_statement("let a = #{ b: 1 }; a.b + 1 // two"), ("let a = #{ b: 1 };", " a.b + 1 // two"));
+        assert_eq!(last_statement("f(1); "), ("", "f(1); "));
     }
 
     #[test]
