@@ -3,16 +3,17 @@
 //! Both know all that passes between layers, and each keeps the state of its own channels. After every layer they swap their
 //! shares of its sums through two mailboxes, of which one is read while the other is written: a message is written only after
 //! the answer to the one before has come, so nothing is overwritten that is still being read. The numbers pass as atomics, which
-//! needs no `unsafe` and costs some tens of nanoseconds.
+//! needs no `unsafe`.
 //!
 //! Waiting spins for as long as an exchange can take, then yields, so that a core that the machine takes away delays the other
-//! and does not block it. A partner that is late too often is left alone for a while, and its state taken back: the numbers are
-//! the same either way, bit for bit. One that is not asked for anything sleeps.
+//! and does not block it. Whether two cores are faster than one is measured again and again, since it depends on how far apart
+//! they are and on what else they do; a partner without work sleeps. The numbers are the same either way, bit for bit.
 
 use std::hint::spin_loop;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::lanes::{Line, WIDTH};
 use super::tiers::{Network, Streams, Team};
@@ -23,14 +24,14 @@ const SPINS: u32 = 2000;
 /// Yields before a partner without work goes to sleep: some tenths of a millisecond.
 const YIELDS: u32 = 1000;
 
-/// Steps over which lateness is counted.
-const WINDOW: u32 = 256;
+/// Steps of a trial, with the partner or without: whole rounds of the usual pools.
+const TRIAL: u32 = 64;
 
-/// Late exchanges in a window after which the partner is left alone. A wake-up makes one.
-const LATE: u32 = 4;
+/// Trials of each kind, in turn, of which the fastest counts: what happens to interrupt one does not decide.
+const TRIALS: u32 = 3;
 
-/// Steps for which it is left alone, at first and at most: twice as many each time that it did not help.
-const ALONE: [u32; 2] = [4096, 1 << 17];
+/// Steps between one decision and the next trials.
+const SETTLED: u32 = 1 << 14;
 
 /// Something in cache lines of its own, with the neighbour that the CPU fetches along.
 #[derive(Debug, Default)]
@@ -45,14 +46,37 @@ struct Shared([AtomicU64; WIDTH / 2]);
 /// What one core sends to the other.
 #[derive(Debug)]
 struct Mailbox {
-    /// Messages so far, modulo 2³².
-    sent: Apart<AtomicU32>,
+    /// Messages so far.
+    sent: Apart<AtomicU64>,
     messages: [Box<[Shared]>; 2],
 }
 
 impl Mailbox {
     fn new(lines: usize) -> Self {
         Self { sent: Apart::default(), messages: [0, 1].map(|_| (0..lines).map(|_| Shared::default()).collect()) }
+    }
+
+    fn send(&self, number: u64, lines: &[Line]) {
+        for (shared, line) in self.messages[number as usize % 2].iter().zip(lines) {
+            for (shared, pair) in shared.0.iter().zip(line.0.as_chunks::<2>().0) {
+                let [low, high] = pair.map(f32::to_bits).map(u64::from);
+                shared.store(low | high << 32, Ordering::Relaxed);
+            }
+        }
+        self.sent.0.store(number, Ordering::Release);
+    }
+
+    fn has(&self, number: u64) -> bool {
+        self.sent.0.load(Ordering::Acquire) >= number
+    }
+
+    fn receive(&self, number: u64, lines: &mut [Line]) {
+        for (line, shared) in lines.iter_mut().zip(&self.messages[number as usize % 2]) {
+            for (pair, shared) in line.0.as_chunks_mut::<2>().0.iter_mut().zip(&shared.0) {
+                let both = shared.load(Ordering::Relaxed);
+                *pair = [both as u32, (both >> 32) as u32].map(f32::from_bits);
+            }
+        }
     }
 }
 
@@ -102,7 +126,7 @@ impl Link {
 
     /// The partner's life.
     fn serve(self: &Arc<Self>, network: &Network) {
-        let mut seat = Seat { link: Arc::clone(self), part: 1, messages: 0, late: 0 };
+        let mut seat = Seat { link: Arc::clone(self), part: 1, messages: 0 };
         let (mut done, mut tokens) = (0, vec![0; self.tokens.len()]);
         let is = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
         while !is(&self.ended) {
@@ -127,9 +151,8 @@ impl Link {
 pub(super) struct Seat {
     link: Arc<Link>,
     part: usize,
-    messages: u32,
-    /// Exchanges that took longer than spinning waits for.
-    late: u32,
+    /// Messages sent, and received.
+    messages: u64,
 }
 
 impl Seat {
@@ -140,41 +163,26 @@ impl Seat {
 
     /// Sends `own` and receives the other's.
     pub(super) fn exchange(&mut self, own: &[Line], other: &mut [Line]) {
-        let message = self.messages as usize % 2;
-        self.messages = self.messages.wrapping_add(1);
-        let (to, from) = (&self.link.mailboxes[self.part], &self.link.mailboxes[1 - self.part]);
-        for (shared, line) in to.messages[message].iter().zip(own) {
-            for (shared, pair) in shared.0.iter().zip(line.0.as_chunks::<2>().0) {
-                let [low, high] = pair.map(f32::to_bits).map(u64::from);
-                shared.store(low | high << 32, Ordering::Relaxed);
-            }
-        }
-        to.sent.0.store(self.messages, Ordering::Release);
-        if !wait(&self.link, || from.sent.0.load(Ordering::Acquire).wrapping_sub(self.messages) < u32::MAX / 2) {
-            self.late += 1;
-        }
-        for (line, shared) in other.iter_mut().zip(&from.messages[message]) {
-            for (pair, shared) in line.0.as_chunks_mut::<2>().0.iter_mut().zip(&shared.0) {
-                let both = shared.load(Ordering::Relaxed);
-                *pair = [both as u32, (both >> 32) as u32].map(f32::from_bits);
-            }
-        }
+        self.messages += 1;
+        let [to, from] = [self.part, 1 - self.part].map(|part| &self.link.mailboxes[part]);
+        to.send(self.messages, own);
+        wait(&self.link, || from.has(self.messages));
+        from.receive(self.messages, other);
     }
 }
 
-/// Waits until `ready`, or the other core's end. Whether it was ready in good time.
+/// Waits until `ready`, or the other core's end.
 #[inline]
-fn wait(link: &Link, ready: impl Fn() -> bool) -> bool {
+fn wait(link: &Link, ready: impl Fn() -> bool) {
     for _ in 0..SPINS {
         if ready() {
-            return true;
+            return;
         }
         spin_loop();
     }
     while !ready() && !link.ended.load(Ordering::Relaxed) {
         thread::yield_now();
     }
-    false
 }
 
 /// The second core of an engine, as the first sees it.
@@ -183,12 +191,52 @@ pub(super) struct Partner {
     seat: Seat,
     thread: Option<JoinHandle<()>>,
     lent: bool,
-    /// Steps left of this window.
-    window: u32,
-    /// Steps left without the partner.
-    alone: u32,
-    /// For how many to leave it alone next time.
-    next_alone: u32,
+    choice: Choice,
+}
+
+/// Whether to step together: measured in trials, then kept for a while.
+#[derive(Debug)]
+struct Choice {
+    together: bool,
+    /// Steps until the next turn.
+    left: u32,
+    /// Trials still to make; the last step of each is timed against its first.
+    trials: u32,
+    since: Instant,
+    /// The fastest trial alone, and together.
+    fastest: [Duration; 2],
+}
+
+impl Choice {
+    fn new() -> Self {
+        // The first trial begins with the second turn: what is cold or asleep is so in the first steps.
+        Self { together: true, left: TRIAL, trials: 0, since: Instant::now(), fastest: [Duration::MAX; 2] }
+    }
+
+    /// Counts a step, and turns where it is time to.
+    fn step(&mut self) {
+        self.left -= 1;
+        if self.left > 0 {
+            return;
+        }
+        let now = Instant::now();
+        if self.trials > 0 {
+            let fastest = &mut self.fastest[usize::from(self.together)];
+            *fastest = (*fastest).min(now - self.since);
+            self.trials -= 1;
+            if self.trials == 0 {
+                self.together = self.fastest[1] < self.fastest[0];
+ if std::env::var("LAB").is_ok() { eprintln!("{:?}", self.fastest.map(|x| x.as_nanos() as f64 / 64e3)); }
+                self.left = SETTLED;
+                return;
+            }
+            self.together = !self.together;
+        } else {
+            self.trials = 2 * TRIALS;
+            self.fastest = [Duration::MAX; 2];
+        }
+        (self.left, self.since) = (TRIAL, now);
+    }
 }
 
 /// Tells the other that this one has ended, by whatever way.
@@ -219,44 +267,30 @@ impl Partner {
             theirs.serve(&network);
         };
         let thread = thread::Builder::new().name("generate".to_owned()).spawn(serve).ok()?;
-        let seat = Seat { link, part: 0, messages: 0, late: 0 };
-        Some(Self { seat, thread: Some(thread), lent: false, window: WINDOW, alone: 0, next_alone: ALONE[0] })
+        let seat = Seat { link, part: 0, messages: 0 };
+        Some(Self { seat, thread: Some(thread), lent: false, choice: Choice::new() })
     }
 
-    /// One step of `streams`, together where the partner is of help.
+    /// One step of `streams`, together where that is faster.
     pub(super) fn step<'s>(&mut self, network: &Network, streams: &'s mut Streams, tokens: &[u16]) -> &'s [Line] {
-        if self.alone > 0 {
-            self.alone -= 1;
-            return streams.step(network, tokens, Team::Alone);
-        }
-        self.lend(streams);
-        let link = &self.seat.link;
-        for (shared, &token) in link.tokens.iter().zip(tokens) {
-            shared.store(token, Ordering::Relaxed);
-        }
-        link.asked.0.fetch_add(1, Ordering::SeqCst);
-        self.wake();
-        streams.step(network, tokens, Team::Seat(&mut self.seat));
-        if self.seat.link.ended.load(Ordering::Relaxed) {
-            self.bury();
-        }
-        self.judge(streams);
-        streams.logits()
-    }
-
-    /// Leaves the partner alone when it was late too often: other work has its core.
-    fn judge(&mut self, streams: &mut Streams) {
-        self.window -= 1;
-        if self.seat.late > LATE {
-            self.recall(streams);
-            self.alone = self.next_alone; if std::env::var("LAB").is_ok() { eprintln!("late {} window {}", self.seat.late, self.window); }
-            self.next_alone = (2 * self.next_alone).min(ALONE[1]);
-        } else if self.window == 0 {
-            self.next_alone = ALONE[0];
+        if self.choice.together {
+            self.lend(streams);
+            let link = &self.seat.link;
+            for (shared, &token) in link.tokens.iter().zip(tokens) {
+                shared.store(token, Ordering::Relaxed);
+            }
+            link.asked.0.fetch_add(1, Ordering::SeqCst);
+            self.wake();
+            streams.step(network, tokens, Team::Seat(&mut self.seat));
+            if self.seat.link.ended.load(Ordering::Relaxed) {
+                self.bury();
+            }
         } else {
-            return;
+            self.recall(streams);
+            streams.step(network, tokens, Team::Alone);
         }
-        (self.window, self.seat.late) = (WINDOW, 0);
+        self.choice.step();
+        streams.logits()
     }
 
     fn lend(&mut self, streams: &mut Streams) {

@@ -65,7 +65,7 @@ pub(super) struct Network {
     /// Outermost first.
     pub(super) tiers: Vec<Tier>,
     pub(super) norm: Norm,
-    pub(super) head: Map,
+    pub(super) head: Matrix,
 }
 
 /// What a tier remembers.
@@ -118,6 +118,11 @@ impl Team<'_> {
         }
     }
 
+    /// Whether this core is the one that is asked for logits.
+    fn leads(&self) -> bool {
+        self.parts().start == 0
+    }
+
     /// Fills in the other part's share, when this core made its own.
     fn exchange(&mut self, [first, second]: [&mut [Line]; 2]) {
         match self {
@@ -165,16 +170,6 @@ impl Block {
 }
 
 impl Map {
-    /// Bytes of its numbers.
-    pub(super) fn bytes(&self) -> usize {
-        self.0.iter().map(Matrix::bytes).sum()
-    }
-
-    /// Multiply-adds of one position of one stream, padding included.
-    pub(super) fn multiply_adds(&self) -> usize {
-        self.0.iter().map(Matrix::multiply_adds).sum()
-    }
-
     fn output_lines(&self) -> Parts<usize> {
         let [first, second] = &self.0;
         [first.output_lines(), second.output_lines()]
@@ -239,7 +234,7 @@ impl Network {
         Streams {
             tiers: self.tiers.iter().map(|tier| tier.memory(streams)).collect(),
             room: Room { normed, inner: room(between), shares: [share.clone(), share] },
-            logits: room(Some(self.head.output_lines().iter().sum())),
+            logits: room(Some(self.head.output_lines())),
             position: 0,
         }
     }
@@ -247,20 +242,20 @@ impl Network {
     /// Lines of each share of a stream.
     pub(super) fn share_lines(&self) -> impl Iterator<Item = usize> {
         let pools = self.tiers.iter().filter_map(|tier| tier.pool.as_ref());
-        let maps = pools.flat_map(|pool| [&pool.down, &pool.up]).chain([&self.head]);
+        let maps = pools.flat_map(|pool| [&pool.down, &pool.up]);
         let of_blocks = self.tiers.iter().flat_map(Tier::blocks).map(|block| block.layer.lines().1);
         of_blocks.chain(maps.map(|map| map.output_lines()[0]))
     }
 
     /// The sum over what a step does, on average over the phases of the pools: of blocks and of other linear maps.
-    pub(super) fn per_step(&self, of_block: impl Fn(&Block) -> usize, of_map: impl Fn(&Map) -> usize) -> f64 {
+    pub(super) fn per_step(&self, of_block: impl Fn(&Block) -> usize, of_map: impl Fn(&Matrix) -> usize) -> f64 {
         let mut rate = 1.0;
         let mut sum = of_map(&self.head) as f64;
         for tier in &self.tiers {
             sum += rate * tier.blocks().map(&of_block).sum::<usize>() as f64;
             if let Some(pool) = &tier.pool {
                 rate /= pool.factor as f64;
-                sum += rate * (of_map(&pool.down) + of_map(&pool.up)) as f64;
+                sum += rate * pool.down.0.iter().chain(&pool.up.0).map(&of_map).sum::<usize>() as f64;
             }
         }
         sum
@@ -359,7 +354,9 @@ impl Step<'_> {
                 _ => {
                     let normed = &mut room.normed[..memory.x.len()];
                     network.norm.apply(lanes, &memory.x, normed);
-                    network.head.apply(lanes, &mut team, normed, &mut room.shares, logits);
+                    if team.leads() {
+                        network.head.multiply(lanes, normed, logits);
+                    }
                 }
             }
             let (Some(pool), Some(next)) = (&tier.pool, within.first_mut()) else { break };
