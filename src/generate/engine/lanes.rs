@@ -251,7 +251,7 @@ mod tests {
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) -> (Line, Line) {
-            match WIDTH / S::F32_LANES {
+            match const { WIDTH / S::F32_LANES } {
                 1 => self.both(Lanes::<S, 1>(simd)),
                 2 => self.both(Lanes::<S, 2>(simd)),
                 4 => self.both(Lanes::<S, 4>(simd)),

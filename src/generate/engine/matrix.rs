@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use super::lanes::{Lanes, Line, WIDTH, Wide, lines_for};
 
@@ -150,16 +150,7 @@ impl Matrix {
     /// `x`: `(streams, input lines)`; `y`: `(streams, output lines)`.
     #[inline(always)]
     pub(super) fn multiply<S: Simd, const K: usize>(&self, lanes: Lanes<S, K>, x: &[Line], y: &mut [Line]) {
-        if self.bias.is_empty() {
-            return;
-        }
-        if self.input_lines == 0 {
-            return y.chunks_exact_mut(self.bias.len()).for_each(|row| row.copy_from_slice(&self.bias));
-        }
-        match self.precision {
-            Precision::Single => self.multiply_of::<S, K, 1>(lanes, x, y),
-            Precision::Bfloat16 => self.multiply_of::<S, K, 2>(lanes, x, y),
-        }
+        lanes.0.vectorize(Multiply { matrix: self, lanes, x, y });
     }
 
     /// With `P` inputs to a line of weights.
@@ -177,6 +168,34 @@ impl Matrix {
                 _ => job.run::<S, K, P, 1>(lanes, x, y, outputs),
             }
             (first, weights) = (first + tile, rest);
+        }
+    }
+}
+
+/// A function of its own, compiled once for the whole step.
+struct Multiply<'a, S, const K: usize> {
+    matrix: &'a Matrix,
+    lanes: Lanes<S, K>,
+    x: &'a [Line],
+    y: &'a mut [Line],
+}
+
+impl<S: Simd, const K: usize> WithSimd for Multiply<'_, S, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<Same: Simd>(self, _: Same) {
+        let Self { matrix, lanes, x, y } = self;
+        if matrix.bias.is_empty() {
+            return;
+        }
+        if matrix.input_lines == 0 {
+            y.chunks_exact_mut(matrix.bias.len()).for_each(|row| row.copy_from_slice(&matrix.bias));
+            return;
+        }
+        match matrix.precision {
+            Precision::Single => matrix.multiply_of::<S, K, 1>(lanes, x, y),
+            Precision::Bfloat16 => matrix.multiply_of::<S, K, 2>(lanes, x, y),
         }
     }
 }
@@ -209,16 +228,16 @@ impl Job<'_> {
         while rows.len() >= 4 {
             let x = std::array::from_fn(|_| rows.next().unwrap_or_default());
             let out = std::array::from_fn(|_| out.next().unwrap_or_default());
-            match (K, T) {
-                (1, 4..) => self.lines::<S, K, P, T, 4, 4>(lanes, x, out),
-                (1, 2) => self.lines::<S, K, P, T, 2, 4>(lanes, x, out),
-                _ => self.lines::<S, K, P, T, 1, 4>(lanes, x, out),
+            match const { if K > 1 { 1 } else if T > 4 { 4 } else { T } } {
+                1 => self.lines::<S, K, P, T, 1, 4>(lanes, x, out),
+                2 => self.lines::<S, K, P, T, 2, 4>(lanes, x, out),
+                _ => self.lines::<S, K, P, T, 4, 4>(lanes, x, out),
             }
         }
         for (x, out) in rows.zip(out) {
-            match (K, T) {
-                (1, _) => self.lines::<S, K, P, T, T, 1>(lanes, [x], [out]),
-                (_, 4..) => self.lines::<S, K, P, T, 4, 1>(lanes, [x], [out]),
+            match const { if K == 2 && T > 4 { 4 } else if K > 2 { 1 } else { T } } {
+                1 => self.lines::<S, K, P, T, 1, 1>(lanes, [x], [out]),
+                4 => self.lines::<S, K, P, T, 4, 1>(lanes, [x], [out]),
                 _ => self.lines::<S, K, P, T, T, 1>(lanes, [x], [out]),
             }
         }

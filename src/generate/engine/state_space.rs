@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use super::lanes::{Lanes, Line, WIDTH, Wide, lines_for};
 use super::matrix::share;
@@ -164,19 +164,7 @@ impl StateSpace {
         u: &[Line],
         out: &mut [Line],
     ) {
-        match (self.rank, self.shared) {
-            (0, _) => self.step_of::<S, K, 0, true>(lanes, memory, u, out),
-            (1, true) => self.step_of::<S, K, 1, true>(lanes, memory, u, out),
-            (1, false) => self.step_of::<S, K, 1, false>(lanes, memory, u, out),
-            (2, true) => self.step_of::<S, K, 2, true>(lanes, memory, u, out),
-            (2, false) => self.step_of::<S, K, 2, false>(lanes, memory, u, out),
-            (_, true) => self.step_of::<S, K, MOST, true>(lanes, memory, u, out),
-            (_, false) => self.step_of::<S, K, MOST, false>(lanes, memory, u, out),
-        }
-        memory.steps += 1;
-        if memory.steps.is_multiple_of(CLEANING) {
-            memory.clean();
-        }
+        lanes.0.vectorize(Step { space: self, lanes, memory, u, out });
     }
 
     #[inline(always)]
@@ -199,11 +187,14 @@ impl StateSpace {
                 let group = (streams - sample.stream).min(TOGETHER);
                 let (own, rest) = std::mem::take(&mut states).split_at_mut(2 * group * self.modes);
                 states = rest;
-                if group == TOGETHER && K == 1 && R <= 1 {
-                    self.advance::<S, K, R, SHARED, TOGETHER>(lanes, &mut sample, own, 0, group);
-                } else {
-                    for member in 0..group {
-                        self.advance::<S, K, R, SHARED, 1>(lanes, &mut sample, own, member, group);
+                match const { K == 1 && R <= 1 } {
+                    true if group == TOGETHER => {
+                        self.advance::<S, K, R, SHARED, TOGETHER>(lanes, &mut sample, own, 0, group);
+                    }
+                    _ => {
+                        for member in 0..group {
+                            self.advance::<S, K, R, SHARED, 1>(lanes, &mut sample, own, member, group);
+                        }
                     }
                 }
             }
@@ -305,6 +296,37 @@ impl StateSpace {
             }
         }
         sums
+    }
+}
+
+/// A function of its own, compiled once for the whole step.
+struct Step<'a, S, const K: usize> {
+    space: &'a StateSpace,
+    lanes: Lanes<S, K>,
+    memory: &'a mut Memory,
+    u: &'a [Line],
+    out: &'a mut [Line],
+}
+
+impl<S: Simd, const K: usize> WithSimd for Step<'_, S, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<Same: Simd>(self, _: Same) {
+        let Self { space, lanes, memory, u, out } = self;
+        match (space.rank, space.shared) {
+            (0, _) => space.step_of::<S, K, 0, true>(lanes, memory, u, out),
+            (1, true) => space.step_of::<S, K, 1, true>(lanes, memory, u, out),
+            (1, false) => space.step_of::<S, K, 1, false>(lanes, memory, u, out),
+            (2, true) => space.step_of::<S, K, 2, true>(lanes, memory, u, out),
+            (2, false) => space.step_of::<S, K, 2, false>(lanes, memory, u, out),
+            (_, true) => space.step_of::<S, K, MOST, true>(lanes, memory, u, out),
+            (_, false) => space.step_of::<S, K, MOST, false>(lanes, memory, u, out),
+        }
+        memory.steps += 1;
+        if memory.steps.is_multiple_of(CLEANING) {
+            memory.clean();
+        }
     }
 }
 

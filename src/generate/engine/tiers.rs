@@ -328,7 +328,7 @@ impl WithSimd for Step<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match WIDTH / S::F32_LANES {
+        match const { WIDTH / S::F32_LANES } {
             1 => self.run(Lanes::<S, 1>(simd)),
             2 => self.run(Lanes::<S, 2>(simd)),
             4 => self.run(Lanes::<S, 4>(simd)),
