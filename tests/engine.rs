@@ -15,23 +15,23 @@ use wasabi::model::{Model, ModelSpec, Pass, SashimiConfig};
 use wasabi::options;
 use wasabi::seed::Seed;
 
-const LEVELS: i64 = 40;
+pub(crate) const LEVELS: i64 = 40;
 
-fn sashimi(options: &Value) -> ModelSpec {
+pub(crate) fn sashimi(options: &Value) -> ModelSpec {
     options::parse::<SashimiConfig>(options.as_object().expect("options")).expect("options").spec()
 }
 
-fn model(spec: &ModelSpec, levels: i64, seed: u64) -> Model {
+pub(crate) fn model(spec: &ModelSpec, levels: i64, seed: u64) -> Model {
     Model::new(spec, levels, Seed(seed), Device::Cpu, Kind::Float).expect("a model")
 }
 
-fn tokens(streams: usize, steps: usize, levels: i64) -> Vec<Vec<u16>> {
+pub(crate) fn tokens(streams: usize, steps: usize, levels: i64) -> Vec<Vec<u16>> {
     let mut rng = Seed(11).stream("tokens", 0);
     (0..steps).map(|_| (0..streams).map(|_| rng.random_range(0..levels as u16)).collect()).collect()
 }
 
 /// Moves every weight a little, as training does: a start has round numbers that hide mistakes.
-fn stir(model: &Model) {
+pub(crate) fn stir(model: &Model) {
     let _no_grad = tch::no_grad_guard();
     let mut rng = Seed(5).stream("stir", 0);
     for param in &model.params().list {
@@ -45,18 +45,18 @@ fn stir(model: &Model) {
 }
 
 /// Attunes every kernel, so that the stored C is not the C that is stepped.
-fn attune(model: &Model, seq_len: i64) {
+pub(crate) fn attune(model: &Model, seq_len: i64) {
     let _no_grad = tch::no_grad_guard();
     let zeros = Tensor::zeros([1, seq_len], (Kind::Int64, Device::Cpu));
     let _logits = model.forward(&zeros, &mut Pass::eval()).expect("logits");
 }
 
-fn run(engine: &mut dyn StepLogits, tokens: &[Vec<u16>]) -> Vec<Vec<f32>> {
+pub(crate) fn run(engine: &mut dyn StepLogits, tokens: &[Vec<u16>]) -> Vec<Vec<f32>> {
     tokens.iter().map(|tokens| engine.step(tokens).expect("a step").to_vec()).collect()
 }
 
 /// The largest difference of logits, in units of their largest deviation from the mean of a row: what a softmax sees.
-fn difference(a: &[Vec<f32>], b: &[Vec<f32>]) -> f64 {
+pub(crate) fn difference(a: &[Vec<f32>], b: &[Vec<f32>]) -> f64 {
     let pairs = || a.iter().flatten().zip(b.iter().flatten());
     assert!(pairs().all(|(a, b)| a.is_finite() && b.is_finite()), "logits that are no numbers");
     let largest = a.iter().flatten().fold(0.0_f64, |max, x| max.max(f64::from(x.abs())));
@@ -64,7 +64,7 @@ fn difference(a: &[Vec<f32>], b: &[Vec<f32>]) -> f64 {
 }
 
 /// Nestings that the language composes, drawn at random: tiers of any depth, blocks of any kind, widths that fill no vector.
-fn random_spec(number: u64) -> (ModelSpec, i64) {
+pub(crate) fn random_spec(number: u64) -> (ModelSpec, i64) {
     let mut rng = Seed(77).stream("nesting", number);
     let unet = rng.random_bool(0.25);
     let d_model = *[3_i64, 6, 8, 17, 20, 33].get(rng.random_range(0..6)).expect("a width");
@@ -250,7 +250,13 @@ fn takes_are_the_same_on_any_number_of_threads() {
     let model = model(&sashimi(&json!({ "d_model": 12, "n_layers": 1 })), 256, 1);
     let lowered = Lowered::new(&model).expect("it lowers");
     let sound = Sound { quantizer: Quantizer::MuLaw { bits: 8 }, scaling: Scaling::MinMax, sample_rate: 16_000 };
-    let config = |batch| GenerateConfig { batch, samples: Some(200), seed: 4, top_p: 0.9, ..GenerateConfig::default() };
+    let config = |batch| GenerateConfig {
+        samples: batch,
+        length: Some(200),
+        seed: 4,
+        top_p: 0.9.into(),
+        ..GenerateConfig::default()
+    };
     let takes = |batch, threads| {
         let mut seen = Vec::new();
         let mut progress = |done, total| seen.push((done, total));
@@ -273,7 +279,7 @@ fn an_interrupt_ends_every_take_at_the_same_position() {
     let model = model(&sashimi(&json!({ "d_model": 12, "n_layers": 1 })), 256, 1);
     let lowered = Lowered::new(&model).expect("it lowers");
     let sound = Sound { quantizer: Quantizer::MuLaw { bits: 8 }, scaling: Scaling::MinMax, sample_rate: 16_000 };
-    let config = GenerateConfig { batch: 5, samples: Some(5000), ..GenerateConfig::default() };
+    let config = GenerateConfig { samples: 5, length: Some(5000), ..GenerateConfig::default() };
     let stop = Interrupt::default();
     let asked = stop.clone();
     let mut reached = 0;

@@ -83,18 +83,18 @@ fn pool(pooled: &model::Pooled, channels: usize) -> Result<(Pool, usize), Genera
     Ok((Pool { factor, down, up }, inside))
 }
 
-fn norm(norm: &model::Norm, channels: usize) -> Result<Norm, GenerateError> {
+pub(super) fn norm(norm: &model::Norm, channels: usize) -> Result<Norm, GenerateError> {
     Ok(match norm {
         model::Norm::Scalar { m, s } => Norm::scalar(number(m)?, number(s)?, channels),
         model::Norm::Affine { weight, bias, .. } => Norm::affine(&numbers(weight)?, &numbers(bias)?),
     })
 }
 
-fn matrix(linear: &model::Linear, inputs: Layout, outputs: Layout) -> Result<Matrix, GenerateError> {
+pub(super) fn matrix(linear: &model::Linear, inputs: Layout, outputs: Layout) -> Result<Matrix, GenerateError> {
     Ok(Matrix::pack(&numbers(&linear.matrix()?)?, &numbers(linear.bias())?, inputs, outputs))
 }
 
-fn sizes(matrix: &Tensor) -> [usize; 2] {
+pub(super) fn sizes(matrix: &Tensor) -> [usize; 2] {
     let size = matrix.size();
     std::array::from_fn(|axis| size.get(axis).and_then(|&n| usize::try_from(n).ok()).unwrap_or(0))
 }
@@ -103,7 +103,7 @@ fn number(tensor: &Tensor) -> Result<f32, GenerateError> {
     Ok(numbers(tensor)?.first().copied().unwrap_or(0.0))
 }
 
-fn numbers(tensor: &Tensor) -> Result<Vec<f32>, GenerateError> {
+pub(super) fn numbers(tensor: &Tensor) -> Result<Vec<f32>, GenerateError> {
     let flat = tensor.f_detach().and_then(|x| x.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous());
     let read = |flat: &Tensor| {
         let mut numbers = vec![0.0; flat.numel()];

@@ -1,8 +1,8 @@
 //! The step engine: a trained model lowered once into packed numbers, then stepped without libtorch.
 //!
 //! Lives here: the lowering ([`lower`](mod@lower)), lines of sixteen numbers and the arithmetic on them ([`lanes`]), linear maps
-//! ([`matrix`]), norms ([`norm`]), state spaces ([`state_space`]), and the tiers with their phases ([`tiers`]). Does not: draws,
-//! takes, files.
+//! ([`matrix`]), norms ([`norm`]), state spaces ([`state_space`]), the tiers with their phases ([`tiers`]), whole prompts at once
+//! ([`parallel`], [`scan`]), and what a stream remembers as plain numbers ([`state`]). Does not: draws, takes, files.
 //!
 //! Channels lie in the lanes of the vectors, weights are read once for all streams, and nothing is allocated or locked in a step.
 //! The order of every sum is fixed, so that a stream is the same, bit for bit, alone or beside any others, on any thread.
@@ -11,20 +11,27 @@ mod lanes;
 mod lower;
 mod matrix;
 mod norm;
+mod parallel;
+mod scan;
+mod state;
 mod state_space;
 mod tiers;
 
 use std::sync::Arc;
 
-use super::{GenerateError, StepLogits};
+use super::{GenerateError, StepLogits, StreamState};
 use crate::model::Model;
 use lanes::WIDTH;
 use matrix::Matrix;
+use parallel::Parallel;
 use tiers::{Block, Network, Streams};
 
 /// A model as packed numbers. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Lowered(Arc<Network>);
+pub struct Lowered {
+    network: Arc<Network>,
+    prompts: Arc<Parallel>,
+}
 
 impl Lowered {
     /// Takes the weights of `model` as they are now.
@@ -33,36 +40,37 @@ impl Lowered {
     /// [`GenerateError::NotLowered`] for what the engine cannot step, by name: a layer that looks ahead, or weights that are
     /// not float32. [`LibtorchSteps`](super::LibtorchSteps) steps those that can be stepped at all.
     pub fn new(model: &Model) -> Result<Self, GenerateError> {
-        Ok(Self(Arc::new(lower::lower(model)?)))
+        Ok(Self { network: Arc::new(lower::lower(model)?), prompts: Arc::new(Parallel::new(model)?) })
     }
 
     /// How many values a token can take.
     #[must_use]
     pub fn levels(&self) -> usize {
-        self.0.levels
+        self.network.levels
     }
 
     /// Bytes of weights that a step reads, whatever the number of streams, on average over the phases of the pools.
     #[must_use]
     pub fn bytes_per_step(&self) -> f64 {
-        self.0.per_step(Block::bytes, Matrix::bytes)
+        self.network.per_step(Block::bytes, Matrix::bytes)
     }
 
     /// Multiply-adds of a step of one stream, on average over the phases of the pools, without norms and activations.
     #[must_use]
     pub fn multiply_adds_per_step(&self) -> f64 {
-        self.0.per_step(Block::multiply_adds, Matrix::multiply_adds)
+        self.network.per_step(Block::multiply_adds, Matrix::multiply_adds)
     }
 
     /// `batch` streams from silence.
     #[must_use]
     pub fn engine(&self, batch: usize) -> Engine {
-        let levels = self.0.levels;
+        let levels = self.network.levels;
         Engine {
-            network: Arc::clone(&self.0),
-            streams: self.0.streams(batch),
+            model: self.clone(),
+            streams: self.network.streams(batch),
             logits: vec![0.0; batch * levels],
             batch,
+            alike: true,
         }
     }
 }
@@ -70,17 +78,30 @@ impl Lowered {
 /// Streams of a lowered model, stepped together on the thread that asks.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    network: Arc<Network>,
+    model: Lowered,
     streams: Streams,
     logits: Vec<f32>,
     batch: usize,
+    /// All streams have been fed the same.
+    alike: bool,
 }
+
+/// Prompts shorter than this are stepped: packing and unpacking the state would cost more.
+const SHORT: usize = 16;
 
 impl Engine {
     /// Whether every number that the streams remember is finite.
     #[must_use]
     pub fn is_finite(&self) -> bool {
         self.streams.is_finite()
+    }
+
+    fn check(&self, tokens: &[u16]) -> Result<(), GenerateError> {
+        let levels = self.model.levels();
+        match tokens.iter().find(|&&token| usize::from(token) >= levels) {
+            Some(&token) => Err(GenerateError::Token { token, position: self.streams.position(), levels }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -90,23 +111,23 @@ impl StepLogits for Engine {
     }
 
     fn levels(&self) -> usize {
-        self.network.levels
+        self.model.levels()
     }
 
     fn reset(&mut self) -> Result<(), GenerateError> {
         self.streams.reset();
+        self.alike = true;
         Ok(())
     }
 
     fn step(&mut self, tokens: &[u16]) -> Result<&[f32], GenerateError> {
-        let levels = self.network.levels;
+        let levels = self.model.levels();
         if tokens.len() != self.batch {
             return Err(GenerateError::Batch { found: self.batch, needed: tokens.len() });
         }
-        if let Some(&token) = tokens.iter().find(|&&token| usize::from(token) >= levels) {
-            return Err(GenerateError::Token { token, position: self.streams.position(), levels });
-        }
-        let padded = self.streams.step(&self.network, tokens);
+        self.check(tokens)?;
+        self.alike &= tokens.iter().all(|token| Some(token) == tokens.first());
+        let padded = self.streams.step(&self.model.network, tokens);
         let rows = padded.chunks_exact(levels.div_ceil(WIDTH));
         for (row, lines) in self.logits.chunks_exact_mut(levels).zip(rows) {
             for (logits, line) in row.chunks_mut(WIDTH).zip(lines) {
@@ -114,5 +135,62 @@ impl StepLogits for Engine {
             }
         }
         Ok(&self.logits)
+    }
+
+    fn absorb(&mut self, tokens: &[u16]) -> Result<(), GenerateError> {
+        self.check(tokens)?;
+        if tokens.len() < SHORT {
+            let mut fed = vec![0; self.batch];
+            return tokens.iter().try_for_each(|&token| {
+                fed.fill(token);
+                self.step(&fed).map(|_| ())
+            });
+        }
+        let shape = self.model.prompts.shape();
+        let before = self.streams.position();
+        let mut absorbed = None;
+        for stream in 0..self.batch {
+            let state = match absorbed.take() {
+                Some(state) if self.alike => state,
+                _ => {
+                    let mut state = self.streams.save(&shape, stream, self.batch);
+                    state.position = before; // that of those absorbed already is ahead
+                    self.model.prompts.absorb(&mut state, tokens);
+                    state
+                }
+            };
+            self.streams.restore(&shape, &state, stream, self.batch);
+            absorbed = Some(state);
+        }
+        Ok(())
+    }
+
+    fn absorbs_together(&self) -> usize {
+        parallel::TOGETHER
+    }
+
+    fn another(&self, batch: usize) -> Result<Box<dyn StepLogits + '_>, GenerateError> {
+        Ok(Box::new(self.model.engine(batch)))
+    }
+
+    fn save(&self) -> Result<Vec<StreamState>, GenerateError> {
+        let (shape, mut streams) = (self.model.prompts.shape(), self.streams.clone());
+        Ok((0..self.batch).map(|stream| streams.save(&shape, stream, self.batch)).collect())
+    }
+
+    fn restore(&mut self, states: &[StreamState]) -> Result<(), GenerateError> {
+        let shape = self.model.prompts.shape();
+        let needed = shape.numbers();
+        if states.len() != self.batch {
+            return Err(GenerateError::Batch { found: self.batch, needed: states.len() });
+        }
+        if let Some(state) = states.iter().find(|state| state.numbers.len() != needed) {
+            return Err(GenerateError::Misfit { found: state.numbers.len(), needed });
+        }
+        self.alike = self.batch == 1;
+        for (stream, state) in states.iter().enumerate() {
+            self.streams.restore(&shape, state, stream, self.batch);
+        }
+        Ok(())
     }
 }

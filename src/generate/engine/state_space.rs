@@ -10,10 +10,10 @@ use crate::model::StepFactors;
 
 /// States below this are set to zero once in a while: a decaying one would become denormal, which costs a hundred times as
 /// much. Nothing at this size reaches a logit.
-const SMALLEST: f32 = 1e-30;
+pub(super) const SMALLEST: f32 = 1e-30;
 
 /// Samples between two such clean-ups.
-const CLEANING: u64 = 1024;
+pub(super) const CLEANING: u64 = 1024;
 
 /// The numbers of a layer for every stream.
 #[derive(Debug)]
@@ -34,10 +34,10 @@ pub(super) struct StateSpace {
 #[derive(Debug, Clone)]
 pub(super) struct Memory {
     /// `(channel lines, streams, modes)` of (re, im).
-    state: Vec<Line>,
+    pub(super) state: Vec<Line>,
     /// `(channel lines, streams, rank)`: each w without the share of the next input.
-    fed_back: Vec<Line>,
-    steps: u64,
+    pub(super) fed_back: Vec<Line>,
+    pub(super) steps: u64,
 }
 
 impl Memory {
@@ -66,7 +66,7 @@ impl Memory {
 pub(super) const MOST: usize = 16;
 
 /// Ranks that there is a loop for; one between is padded with zeros. No initialisation needs more than 2.
-fn padded_rank(rank: usize) -> usize {
+pub(super) fn padded_rank(rank: usize) -> usize {
     if rank <= 2 { rank } else { MOST }
 }
 
