@@ -113,11 +113,11 @@ fn training_evaluating_and_generating_work_from_flags_alone() {
     let other = wasabi(&folder).args(["evaluate", "run", "--scaling", "peak", "--sample-rate", "8000"]).assert();
     other.code(1).stderr(contains("opened with sample_rate: 8000, scaling: \"peak\"").and(contains("\"min-max\"")));
 
-    let draw = ["generate", "run", "--samples", "32", "--batch", "2", "--out", "sound", "--seed", "7"];
+    let draw = ["generate", "run", "--length", "32", "--samples", "2", "--out", "sound", "--seed", "7"];
     wasabi(&folder).args(draw).assert().success().stdout(contains("sound/take-1.wav"));
     assert!(folder.join("sound/take-0.wav").is_file());
 
-    let draw = ["generate", "run", "--samples", "32"];
+    let draw = ["generate", "--checkpoint", "run", "--length", "32"];
     wasabi(&folder).args(draw).assert().success().stdout(contains("run/samples/take-0.wav"));
 
     wasabi(&folder).args(["train", "--resume", "run"]).assert().success().stdout(contains("after 2 steps"));
@@ -139,7 +139,7 @@ fn a_run_may_be_written_only_where_that_is_possible_and_that_is_found_first() {
     let train = wasabi(&folder).arg("train").args(tiny_flags()).args(["--steps", "2", "--out", "file/run"]).assert();
     train.code(1).stderr(contains("file/run").and(contains("training").not()));
     let run = tiny_run().display().to_string();
-    let draw = ["generate", &run, "--samples", "8", "--out", "file/sound"];
+    let draw = ["generate", &run, "--length", "8", "--out", "file/sound"];
     wasabi(&folder).args(draw).assert().code(1).stderr(contains("file/sound"));
     wasabi(&folder).args(["generate", "absent", "--out", "new"]).assert().code(1).stderr(contains("absent"));
     assert!(!folder.join("new").exists(), "no folder for takes that cannot be drawn");

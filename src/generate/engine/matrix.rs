@@ -5,6 +5,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::lanes::{Lanes, Line, WIDTH, Wide, lines_for};
+use crate::generate::Precision;
 
 /// Lines of outputs that are computed together in one pass over the inputs.
 const TILE: usize = 8;
@@ -19,14 +20,6 @@ pub(super) struct Matrix {
     weights: Vec<Line>,
     bias: Vec<Line>,
     input_lines: usize,
-}
-
-/// How weights are kept. Arithmetic is in float32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Precision {
-    Single,
-    /// The upper half of a float32, rounded to nearest, ties to even.
-    Bfloat16,
 }
 
 /// How the numbers of a vector lie in lines: `groups` of `size`, each padded to whole lines. Number `i` of group `g` is entry
@@ -115,12 +108,12 @@ impl Matrix {
             let tile = first..first + tile_of(output_lines - first);
             let line = |line: usize, input: usize| Line(std::array::from_fn(|lane| value(line * WIDTH + lane, input)));
             match precision {
-                Precision::Single => {
+                Precision::F32 => {
                     weights.extend((0..inputs.numbers()).flat_map(|input| tile.clone().map(move |at| (at, input))).map(
                         |(at, input)| line(at, input),
                     ));
                 }
-                Precision::Bfloat16 => {
+                Precision::Bf16 => {
                     weights.extend((0..inputs.numbers() / 2).flat_map(|pair| tile.clone().map(move |at| (at, 2 * pair))).map(
                         |(at, input)| Line::pair(&line(at, input), &line(at, input + 1)),
                     ));
@@ -194,8 +187,8 @@ impl<S: Simd, const K: usize> WithSimd for Multiply<'_, S, K> {
             return;
         }
         match matrix.precision {
-            Precision::Single => matrix.multiply_of::<S, K, 1>(lanes, x, y),
-            Precision::Bfloat16 => matrix.multiply_of::<S, K, 2>(lanes, x, y),
+            Precision::F32 => matrix.multiply_of::<S, K, 1>(lanes, x, y),
+            Precision::Bf16 => matrix.multiply_of::<S, K, 2>(lanes, x, y),
         }
     }
 }
@@ -249,7 +242,7 @@ impl Job<'_> {
         &self,
         lanes: Lanes<S, K>,
         x: [&[Line]; B],
-        mut out: [&mut [Line]; B],
+        out: [&mut [Line]; B],
     ) {
         let tiles = self.weights.as_chunks::<T>().0;
         for from in (0..T).step_by(N) {

@@ -226,7 +226,7 @@ impl Choice {
             self.trials -= 1;
             if self.trials == 0 {
                 self.together = self.fastest[1] < self.fastest[0];
- if std::env::var("LAB").is_ok() { eprintln!("{:?}", self.fastest.map(|x| x.as_nanos() as f64 / 64e3)); }
+
                 self.left = SETTLED;
                 return;
             }

@@ -13,10 +13,10 @@ use crate::model::StepFactors;
 
 /// States below this are set to zero once in a while: a decaying one would become denormal, which costs a hundred times as
 /// much. Nothing at this size reaches a logit.
-const SMALLEST: f32 = 1e-30;
+pub(super) const SMALLEST: f32 = 1e-30;
 
 /// Samples between two such clean-ups.
-const CLEANING: u64 = 1024;
+pub(super) const CLEANING: u64 = 1024;
 
 /// The numbers of a layer, or of a share of its channels, for every stream.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(super) struct Memory {
     state: Vec<Line>,
     /// `(channel lines, streams, rank)`: each w without the share of the next input.
     fed_back: Vec<Line>,
-    steps: u64,
+    pub(super) steps: u64,
 }
 
 impl Memory {
@@ -58,6 +58,23 @@ impl Memory {
         self.state.iter().chain(&self.fed_back).all(|line| line.0.iter().all(|x| x.is_finite()))
     }
 
+    /// The lines of a vector over the channels, of `stream` of `streams`: number `vector` of each mode's re and im, and then each w.
+    pub(super) fn vector(
+        &mut self,
+        (modes, rank, vector): (usize, usize, usize),
+        (stream, streams): (usize, usize),
+    ) -> impl Iterator<Item = &mut Line> {
+        let first = stream - stream % TOGETHER;
+        let group = (streams - first).min(TOGETHER);
+        let (mode, part) = (vector / 2, vector % 2);
+        let (numbers, size, at) = if mode < modes {
+            (&mut self.state, 2 * modes * streams, 2 * (modes * first + mode * group + stream - first) + part)
+        } else {
+            (&mut self.fed_back, rank * streams, stream * rank + vector - 2 * modes)
+        };
+        numbers.iter_mut().skip(at).step_by(size.max(1))
+    }
+
     fn clean(&mut self) {
         for number in self.state.iter_mut().flat_map(|line| &mut line.0) {
             if number.abs() < SMALLEST {
@@ -71,7 +88,7 @@ impl Memory {
 pub(super) const MOST: usize = 16;
 
 /// Ranks that there is a loop for; one between is padded with zeros. No initialisation needs more than 2.
-fn padded_rank(rank: usize) -> usize {
+pub(super) fn padded_rank(rank: usize) -> usize {
     if rank <= 2 { rank } else { MOST }
 }
 

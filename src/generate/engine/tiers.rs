@@ -70,14 +70,14 @@ pub(super) struct Network {
 
 /// What a tier remembers.
 #[derive(Debug, Clone)]
-struct TierMemory {
+pub(super) struct TierMemory {
     /// For each S4 block, in the order that they run.
-    layers: Vec<Parts<Memory>>,
+    pub(super) layers: Vec<Parts<Memory>>,
     /// `(streams, phases, channel lines)`: inputs that wait for the next inner step.
-    collected: Vec<Line>,
+    pub(super) collected: Vec<Line>,
     /// The same of the outputs that the last inner step made.
-    dealt: Vec<Line>,
-    phase: usize,
+    pub(super) dealt: Vec<Line>,
+    pub(super) phase: usize,
     /// `(streams, channel lines)`: the tier's input, then what passes through its blocks.
     x: Vec<Line>,
     /// The same, kept for the skips around it.
@@ -87,12 +87,12 @@ struct TierMemory {
 /// Streams of a network.
 #[derive(Debug, Clone)]
 pub(super) struct Streams {
-    tiers: Vec<TierMemory>,
+    pub(super) tiers: Vec<TierMemory>,
     room: Room,
     /// `(streams, lines of levels)`.
     logits: Vec<Line>,
     /// Tokens fed to each.
-    position: u64,
+    pub(super) position: u64,
 }
 
 /// Room for what is between two operations, enough for the widest.
