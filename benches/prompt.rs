@@ -67,7 +67,7 @@ fn convolve(model: &Model, prompt: &[u16]) -> Outcome<()> {
     let _no_grad = tch::no_grad_guard();
     let tokens: Vec<i64> = prompt.iter().map(|&token| i64::from(token)).collect();
     let tokens = Tensor::from_slice(&tokens).unsqueeze(0);
-    model.forward(&tokens, &mut Pass::eval())?;
+    let _logits = model.forward(&tokens, &mut Pass::eval())?;
     Ok(())
 }
 

@@ -254,10 +254,10 @@ fn definitions_for_editors_name_every_function() {
 fn drawing(folder: &Path, more: &[&str]) -> Process {
     let mut command = Process::new(env!("CARGO_BIN_EXE_wasabi"));
     let run = tiny_run().display().to_string();
-    command
-        .current_dir(folder)
-        .args(["--device", "cpu", "generate", "--checkpoint", &run, "--out", "sound"])
-        .args(more);
+    command.current_dir(folder).args(["--device", "cpu", "generate", "--checkpoint", &run]).args(more);
+    if !more.contains(&"--out") {
+        command.args(["--out", "sound"]);
+    }
     command
 }
 
