@@ -50,7 +50,7 @@ pub(super) fn run(
         return Err(fault.into());
     }
     if let Some(reason) = takes.stopped() {
-        return Err(Diagnostic::new(format!("{reason}: the take ends there")).with_hint(saved));
+        return Err(super::work::gave_out(reason));
     }
     match refused {
         Some(error) if error.kind() != ErrorKind::BrokenPipe => {

@@ -156,15 +156,19 @@ pub(super) fn generate(matches: &ArgMatches, context: &Context) -> Result<(), Di
         context.host.print(&path.display().to_string());
     }
     if let Some(reason) = takes.stopped() {
-        return Err(Diagnostic::new(format!("{reason}: the takes end there, and what was drawn is written"))
-            .with_hint(
-                "a lower `temperature` keeps some models from diverging; `wasabi verify` tells which layer does",
-            ));
+        return Err(gave_out(reason));
     }
     if context.interrupt.is_set() {
         return Err(Diagnostic::interrupted("generation stopped as asked; what was drawn is written"));
     }
     Ok(())
+}
+
+/// A model whose logits ceased to be numbers.
+pub(super) fn gave_out(reason: &str) -> Diagnostic {
+    Diagnostic::new(format!("{reason}; what was drawn before is written")).with_hint(
+        "the weights may hold NaN, or the recurrence diverges: `wasabi verify` on the checkpoint tells which layer",
+    )
 }
 
 /// The run whose folder is given as a checkpoint; None for a file.

@@ -202,7 +202,9 @@ fn frames(wave: &[f32], range: std::ops::Range<usize>, sample_rate: u32) -> Resu
     let from = range.start - before * hop;
     let to = (range.end + margin * hop).min(wave.len());
     let spectrogram = audio::stft(&wave[from..to], &StftConfig { sample_rate, fft_size, hop })?;
-    let own = before..(before + range.len().div_ceil(hop)).min(spectrogram.frames);
+    // A frame beyond the end would hear the sound break off, which spreads over all its bins.
+    let inside = (wave.len().saturating_sub(from + fft_size / 2)) / hop + 1;
+    let own = before..(before + range.len().div_ceil(hop)).min(inside).max(before + 1).min(spectrogram.frames);
     Ok(Frames { spectrogram, own })
 }
 

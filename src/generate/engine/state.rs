@@ -57,7 +57,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next vector into `lines`, zeros in the padding.
-    pub(super) fn read<'l>(&mut self, channels: usize, lines: &mut dyn Iterator<Item = &'l mut Line>) {
+    pub(super) fn read(&mut self, channels: usize, lines: &mut dyn Iterator<Item = &mut Line>) {
         let vector = self.next(channels);
         for (numbers, line) in vector.chunks(WIDTH).zip(lines) {
             *line = Line::ZERO;
@@ -66,7 +66,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `lines` into the next vector.
-    pub(super) fn write<'l>(&mut self, channels: usize, lines: &mut dyn Iterator<Item = &'l mut Line>) {
+    pub(super) fn write(&mut self, channels: usize, lines: &mut dyn Iterator<Item = &mut Line>) {
         let vector = self.next(channels);
         for (numbers, line) in vector.chunks_mut(WIDTH).zip(lines) {
             numbers.copy_from_slice(&line.0[..numbers.len()]);

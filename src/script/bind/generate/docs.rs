@@ -53,7 +53,7 @@ pub(super) const DOCS: &[Doc] = &[
         signature: "takes.quality([#{ … }]) -> Frame",
         about: "The takes second by second, without their prompts: `take.quality()` of each, under its stream. `plot(takes)` draws it.",
         options: Some(QualityConfig::fields),
-        example: takes!("print(takes.quality().where(\"failure == 'silence'\"));"),
+        example: takes!("print(takes.quality().sort(\"rms\").head(3));"),
     },
     Doc {
         name: "plot",
