@@ -15,7 +15,7 @@
 //! train    generate    schedules, AdamW, the loop, checkpoints | a trained model as a recurrence, drawing
 //! model                S4 and feed-forward blocks, tiers, the whole network, weight names
 //! audio    ssm    metrics   sound as numbers | the mathematics | rows, frames and baselines
-//! device   seed   options   interrupt        the ground that every room stands on
+//! device   seed   options   interrupt   schedule   the ground that every room stands on
 //! ```
 //!
 //! Data flows one way: files → [`audio`] samples → tokens → windows → [`model`] logits → loss → [`metrics`] frame →
@@ -33,6 +33,7 @@ pub mod options;
 pub mod plot;
 pub mod repl;
 pub mod report;
+pub mod schedule;
 pub mod script;
 pub mod seed;
 pub mod ssm;

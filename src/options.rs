@@ -106,8 +106,10 @@ fn type_word(kind: &str) -> String {
         "PathBuf" => "path",
         "String" => "text",
         "Schedule" => "schedule",
+        "Varying" => "real or schedule",
         "Callback" | "FnPtr" | "Fn" => "function",
         "Value" => "value",
+        "Keep" => "map",
         _ => "text", // a closed set: its range lists the names
     }
     .to_owned()

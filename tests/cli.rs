@@ -116,11 +116,11 @@ fn training_evaluating_and_generating_work_from_flags_alone() {
     let other = wasabi(&folder).args(["evaluate", "run", "--scaling", "peak", "--sample-rate", "8000"]).assert();
     other.code(1).stderr(contains("opened with sample_rate: 8000, scaling: \"peak\"").and(contains("\"min-max\"")));
 
-    let draw = ["generate", "run", "--samples", "32", "--batch", "2", "--out", "sound", "--seed", "7"];
+    let draw = ["generate", "run", "--length", "32", "--samples", "2", "--out", "sound", "--seed", "7"];
     wasabi(&folder).args(draw).assert().success().stdout(contains("sound/take-1.wav"));
     assert!(folder.join("sound/take-0.wav").is_file());
 
-    let draw = ["generate", "run", "--samples", "32"];
+    let draw = ["generate", "--checkpoint", "run", "--length", "32"];
     wasabi(&folder).args(draw).assert().success().stdout(contains("run/samples/take-0.wav"));
 
     wasabi(&folder).args(["train", "--resume", "run"]).assert().success().stdout(contains("after 2 steps"));
@@ -142,7 +142,7 @@ fn a_run_may_be_written_only_where_that_is_possible_and_that_is_found_first() {
     let train = wasabi(&folder).arg("train").args(tiny_flags()).args(["--steps", "2", "--out", "file/run"]).assert();
     train.code(1).stderr(contains("file/run").and(contains("training").not()));
     let run = tiny_run().display().to_string();
-    let draw = ["generate", &run, "--samples", "8", "--out", "file/sound"];
+    let draw = ["generate", &run, "--length", "8", "--out", "file/sound"];
     wasabi(&folder).args(draw).assert().code(1).stderr(contains("file/sound"));
     wasabi(&folder).args(["generate", "absent", "--out", "new"]).assert().code(1).stderr(contains("absent"));
     assert!(!folder.join("new").exists(), "no folder for takes that cannot be drawn");
@@ -300,4 +300,134 @@ fn definitions_for_editors_name_every_function() {
     }
     let page = wasabi(&folder).args(["defs", "--markdown"]).assert().success();
     page.stdout(contains("# The language of wasabi").and(contains("### `train(")));
+}
+
+/// The command that draws `more` from the tiny run, its take going to `sound` in `folder`.
+fn drawing(folder: &Path, more: &[&str]) -> Process {
+    let mut command = Process::new(env!("CARGO_BIN_EXE_wasabi"));
+    let run = tiny_run().display().to_string();
+    command.current_dir(folder).args(["--device", "cpu", "generate", "--checkpoint", &run]).args(more);
+    if !more.contains(&"--out") {
+        command.args(["--out", "sound"]);
+    }
+    command
+}
+
+/// The bytes of a wav file after its header.
+fn data(bytes: &[u8]) -> &[u8] {
+    assert_eq!((&bytes[..4], &bytes[8..16], &bytes[36..40]), (&b"RIFF"[..], &b"WAVEfmt "[..], &b"data"[..]));
+    &bytes[44..]
+}
+
+#[test]
+fn the_command_of_the_issue_draws_so_many_takes_of_so_many_seconds_after_a_prompt() {
+    let folder = scratch("cli-generate");
+    let prompt = tones().join("tone_2.wav").display().to_string();
+    let line = ["--seconds", "0.05", "--samples", "3", "--prompt", &prompt, "--prefix", "0.1", "--temperature", "1.0"];
+    let more = ["--top-p", "1.0", "--min-p", "0.01", "--seed", "1", "--save-state", "end.state"];
+    let drawn = drawing(&folder, &[&line[..], &more].concat()).output().expect("the program starts");
+    let told = String::from_utf8_lossy(&drawn.stderr).into_owned();
+    assert!(drawn.status.success() && told.contains("times real time"), "{told}");
+    for take in 0..3 {
+        let wave = std::fs::read(folder.join(format!("sound/take-{take}.wav"))).expect("a take");
+        assert_eq!(data(&wave).len(), 2 * (1600 + 800), "0.1 s of the prompt, 0.05 s more");
+    }
+    // The same without a stop in between.
+    let more =
+        drawing(&folder, &["--seconds", "0.02", "--state", "end.state", "--out", "more"]).status().expect("a start");
+    assert!(more.success());
+    let line = [&line[..], &["--seed", "1", "--top-p", "1.0", "--min-p", "0.01", "--out", "whole"]].concat();
+    let line: Vec<&str> = line.iter().map(|word| if *word == "0.05" { "0.07" } else { word }).collect();
+    assert!(drawing(&folder, &line).status().expect("a start").success());
+    for take in 0..3 {
+        let read = |part: &str| std::fs::read(folder.join(part).join(format!("take-{take}.wav"))).expect("a take");
+        let (begun, more, whole) = (read("sound"), read("more"), read("whole"));
+        assert_eq!([data(&begun), data(&more)].concat(), data(&whole), "take {take}");
+    }
+    let wrong = drawing(&folder, &["--state", "end.state", "--samples", "2"]).output().expect("a start");
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("that of 3 takes, but 2 were asked for"));
+}
+
+#[test]
+fn a_stream_is_the_take_in_a_pipe() {
+    let folder = scratch("cli-stream");
+    let line = ["--length", "1000", "--seed", "5"];
+    let wav = drawing(&folder, &[&line[..], &["--stream"]].concat()).output().expect("the program starts");
+    assert!(wav.status.success(), "{}", String::from_utf8_lossy(&wav.stderr));
+    let saved = std::fs::read(folder.join("sound/take-0.wav")).expect("a take");
+    assert_eq!(wav.stdout, saved, "the very file");
+    let raw = drawing(&folder, &[&line[..], &["--stream=raw"]].concat()).output().expect("the program starts");
+    assert_eq!(raw.stdout, data(&saved));
+    let two = drawing(&folder, &["--stream", "--samples", "2"]).output().expect("the program starts");
+    assert_eq!((two.status.code(), &two.stdout[..]), (Some(1), &b""[..]));
+    assert!(String::from_utf8_lossy(&two.stderr).contains("2 takes cannot be streamed"));
+}
+
+#[test]
+fn a_stream_that_nobody_hears_to_the_end_saves_what_was_made() {
+    let folder = scratch("cli-stream-ends");
+    let saved = |folder: &Path| data(&std::fs::read(folder.join("sound/take-0.wav")).expect("a take")).len() / 2;
+    let hour = ["--seconds", "3600", "--stream"];
+    // A reader that leaves is no error.
+    let mut child = drawing(&folder, &hour).stdout(std::process::Stdio::piped()).spawn().expect("the program starts");
+    let mut heard = [0; 4000];
+    std::io::Read::read_exact(child.stdout.as_mut().expect("a pipe"), &mut heard).expect("sound");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert!((1978..57_600_000).contains(&saved(&folder)), "{} samples", saved(&folder));
+    // Ctrl-C is one that a shell must hear of.
+    let mut child = drawing(&folder, &hour).stdout(std::process::Stdio::piped()).spawn().expect("the program starts");
+    let mut pipe = child.stdout.take().expect("a pipe");
+    std::io::Read::read_exact(&mut pipe, &mut heard).expect("sound");
+    let reader = std::thread::spawn(move || std::io::copy(&mut pipe, &mut std::io::sink()).expect("the rest"));
+    let signalled = Process::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(signalled.success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let rest = usize::try_from(reader.join().expect("a reader")).expect("a length");
+    assert_eq!(saved(&folder), (4000 - 44 + rest) / 2, "what was heard is what was saved");
+    // A full disk is an error with the place of what there is.
+    let full = std::fs::File::create("/dev/full").expect("Linux has one");
+    let child = drawing(&folder, &hour).stdout(full).output().expect("the program starts");
+    let told = String::from_utf8_lossy(&child.stderr).into_owned();
+    assert_eq!(child.status.code(), Some(1), "{told}");
+    assert!(told.contains("No space left on device") && told.contains("sound/take-0.wav"), "{told}");
+}
+
+#[test]
+fn faults_of_generation_end_with_what_to_do() {
+    use wasabi::train::{load_model, save};
+    let folder = scratch("cli-faults");
+    let (model, manifest) = load_model(tiny_run(), tch::Device::Cpu).expect("the tiny run");
+    {
+        let _no_grad = tch::no_grad_guard();
+        let _ = model.params().list[0].tensor.shallow_clone().fill_(f64::NAN);
+    }
+    let path = folder.join("nan.safetensors");
+    save(&path, &model, None, &manifest).expect("a checkpoint");
+    let path = path.display().to_string();
+    let prompt = tones().join("tone_1.wav").display().to_string();
+    for more in [&[][..], &["--prompt", &prompt], &["--engine", "libtorch"], &["--stream"]] {
+        let line = [&["generate", &path, "--length", "64", "--out", "sound"], more].concat();
+        let ended = wasabi(&folder).args(line).assert().code(1);
+        ended.stderr(contains("are not finite numbers").and(contains("wasabi verify")));
+    }
+    let silent = folder.join("empty.wav");
+    wasabi::audio::write_wav(&silent, &[], 16_000, wasabi::audio::SampleFormat::Pcm16).expect("a file");
+    let run = tiny_run().display().to_string();
+    let empty = silent.display().to_string();
+    let ended = wasabi(&folder).args(["generate", &run, "--prompt", &empty, "--length", "8"]).assert().code(1);
+    ended.stderr(contains("empty.wav").and(contains("hint")));
+    // Another rate is heard at the model's: 0.1 s stays 0.1 s.
+    let other = folder.join("other.wav");
+    let tone = wasabi::audio::sine(440.0, 0.5, 4410, 44_100);
+    wasabi::audio::write_wav(&other, &tone, 44_100, wasabi::audio::SampleFormat::Pcm16).expect("a file");
+    let other = other.display().to_string();
+    wasabi(&folder).args(["generate", &run, "--prompt", &other, "--length", "8", "--out", "other"]).assert().success();
+    let wave = std::fs::read(folder.join("other/take-0.wav")).expect("a take");
+    assert_eq!(data(&wave).len(), 2 * (1600 + 8));
+    let state = ["generate", &run, "--length", "8", "--out", "other", "--save-state", "a.state"];
+    wasabi(&folder).args(state).assert().success();
+    let ended = wasabi(&folder).args(["generate", &path, "--state", "a.state", "--length", "8"]).assert().code(1);
+    ended.stderr(contains("a.state is of the model").and(contains("nan.safetensors")));
 }

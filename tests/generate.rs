@@ -6,11 +6,13 @@ use rand::Rng;
 use tch::{Device, Kind, Tensor};
 use wasabi::audio::{Quantizer, Scaling};
 use wasabi::generate::{
-    Distribution, Drawing, GenerateConfig, GenerateError, LibtorchSteps, Session, Sound, StepLogits, Take, generate,
+    Chunks, Distribution, Drawing, GenerateConfig, GenerateError, Keep, LibtorchSteps, Session, Sound, Start,
+    StepLogits, Take, generate,
 };
 use wasabi::interrupt::Interrupt;
 use wasabi::model::{Model, Pass, SashimiConfig};
 use wasabi::options;
+use wasabi::schedule::Varying;
 use wasabi::seed::Seed;
 
 /// Stored logits played back, whatever is fed; remembers what was.
@@ -103,11 +105,11 @@ fn sound() -> Sound {
 }
 
 fn config(batch: usize, samples: usize) -> GenerateConfig {
-    GenerateConfig { batch, samples: Some(samples), ..GenerateConfig::default() }
+    GenerateConfig { samples: batch, length: Some(samples), ..GenerateConfig::default() }
 }
 
 fn takes(config: &GenerateConfig, prompt: &[u16]) -> Vec<Take> {
-    generate(&mut Chain::new(config.batch), config, &sound(), prompt, &Interrupt::default(), &mut |_, _| {})
+    generate(&mut Chain::new(config.samples), config, &sound(), prompt, &Interrupt::default(), &mut |_, _| {})
         .expect("a chain generates")
 }
 
@@ -132,7 +134,7 @@ fn sampling_topp_temperature_draws_from_the_golden_probabilities() {
                 let drawing = Drawing {
                     top_p: top_p.as_f64().expect("a number"),
                     temperature: tau.as_f64().expect("a number"),
-                    top_k: 0,
+                    ..Drawing::default()
                 };
                 let mut distribution = Distribution::new(levels);
                 let mut found = Vec::new();
@@ -197,8 +199,9 @@ fn a_prompt_is_fed_through_the_step_and_kept_at_the_front() {
 
 #[test]
 fn stream_i_is_the_same_whatever_the_batch() {
-    let unsorted =
-        |batch| takes(&GenerateConfig { sort: false, temperature: 0.8, top_p: 0.95, ..config(batch, 40) }, &[]);
+    let unsorted = |batch| {
+        takes(&GenerateConfig { sort: false, temperature: 0.8.into(), top_p: 0.95.into(), ..config(batch, 40) }, &[])
+    };
     let (one, three, eight) = (unsorted(1), unsorted(3), unsorted(8));
     assert_eq!(one[..], eight[..1]);
     assert_eq!(three[..], eight[..3]);
@@ -231,7 +234,7 @@ fn any_draw_can_be_repeated_alone() {
 fn draws_follow_the_probabilities() {
     let logits: Vec<f32> = (0..16).map(|level| (level as f32 * 0.9).sin() * 2.0).collect();
     let mut distribution = distribution(&logits);
-    distribution.shape(&Drawing { temperature: 0.7, top_k: 9, top_p: 1.0 });
+    distribution.shape(&Drawing { temperature: 0.7, top_k: 9, ..Drawing::default() });
     let draws = 40_000;
     let mut counts = [0.0; 16];
     for t in 0..draws {
@@ -275,7 +278,7 @@ fn uniform_logits_over_256_levels_cost_eight_bits_a_token() {
 }
 
 /// The masks as their definition reads: sort everything, look at the sum of all before.
-fn slow_mask(logits: &[f32], top_k: usize, top_p: f64) -> Vec<bool> {
+fn slow_mask(logits: &[f32], top_k: usize, top_p: f64, min_p: f64) -> Vec<bool> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weights: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit) - f64::from(largest)).exp()).collect();
     let sum: f64 = weights.iter().sum();
@@ -284,7 +287,8 @@ fn slow_mask(logits: &[f32], top_k: usize, top_p: f64) -> Vec<bool> {
     let mut kept = vec![false; logits.len()];
     let mut before = 0.0;
     for (rank, &token) in order.iter().enumerate() {
-        kept[token] = (top_p == 1.0 || before <= top_p) && (top_k == 0 || rank < top_k);
+        let probable = weights[token] / sum >= min_p * weights[order[0]] / sum;
+        kept[token] = probable && (top_p == 1.0 || before <= top_p) && (top_k == 0 || rank < top_k);
         before += weights[token] / sum;
     }
     kept
@@ -296,17 +300,96 @@ proptest! {
         rows in prop::collection::vec(prop::collection::vec(prop_oneof![-9.0..9.0_f32, Just(1.0_f32), Just(8.0_f32)], 150), 3),
         top_k in prop_oneof![Just(0_usize), 1..200_usize],
         top_p in prop_oneof![Just(1.0), 1e-6..1.0],
+        min_p in prop_oneof![Just(0.0), Just(1.0), 1e-6..1.0],
         temperature in 0.2..3.0,
     ) {
         let mut distribution = Distribution::new(150);
         for row in &rows { // one after another, as the order of one row is where the next starts from
             prop_assert!(distribution.set(row));
-            distribution.shape(&Drawing { temperature, top_k, top_p });
+            distribution.shape(&Drawing { temperature, top_k, top_p, min_p });
             let kept: Vec<bool> = distribution.probabilities().map(|p| p > 0.0).collect();
-            prop_assert_eq!(kept, slow_mask(row, top_k, top_p));
+            prop_assert_eq!(kept, slow_mask(row, top_k, top_p, min_p));
             prop_assert!((distribution.probabilities().sum::<f64>() - 1.0).abs() < 1e-12);
         }
     }
+}
+
+#[test]
+fn a_schedule_shapes_each_draw_by_the_samples_drawn_before_it() {
+    let schedule = |text: &str| serde_json::from_str::<Varying>(text).expect("the test's own JSON");
+    let changing = GenerateConfig {
+        temperature: schedule(r#"{"kind": "stairs", "points": [[0, 0], [10, 1.5]]}"#),
+        top_k: schedule(r#"{"kind": "linear", "from": 1, "to": 201}"#), // over the whole take: 200 samples
+        min_p: 0.01.into(),
+        ..config(2, 200)
+    };
+    let prompt = [7, 8, 9, 10, 11];
+    let found = takes(&GenerateConfig { sort: false, ..changing.clone() }, &prompt);
+    let mut chain = Chain::new(2);
+    let mut session = Session::new(&mut chain, Drawing::default(), Seed(0), 128).expect("256 levels");
+    session.absorb_all(&prompt).expect("a prompt");
+    for drawn in 0..200_usize {
+        let temperature = if drawn < 10 { 0.0 } else { 1.5 };
+        session.set_drawing(Drawing { temperature, top_k: 1 + drawn, top_p: 1.0, min_p: 0.01 }).expect("a drawing");
+        let settled = session.draw().expect("a draw").to_vec();
+        assert_eq!(settled, [0, 1].map(|stream: usize| found[stream].drawn()[drawn]), "sample {drawn}");
+    }
+    let constant = takes(&GenerateConfig { sort: false, temperature: 1.5.into(), ..changing }, &prompt);
+    assert_ne!(constant[0].tokens, found[0].tokens);
+}
+
+#[test]
+fn chunks_put_together_are_the_take() {
+    let (sound, stop) = (sound(), Interrupt::default());
+    let config = GenerateConfig { temperature: 0.9.into(), seed: 3, ..config(1, 95) };
+    let whole = &takes(&config, &[1, 2, 3])[0];
+    let start = Start { prompt: &[1, 2, 3], state: None };
+    let mut chain = Chain::new(1);
+    let mut chunks = Chunks::new(&mut chain, &config, &sound, start, 20, &stop).expect("one take");
+    assert_eq!((chunks.samples(), chunks.is_begun()), (95, false));
+    let (mut tokens, mut wave, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+    for chunk in &mut chunks {
+        let chunk = chunk.expect("a chain generates");
+        sizes.push(chunk.tokens.len());
+        tokens.extend(chunk.tokens);
+        wave.extend(chunk.wave);
+    }
+    assert_eq!(sizes, [20, 20, 20, 20, 15]);
+    assert_eq!((&tokens[..], &wave[..]), (whole.drawn(), &whole.wave[3..]));
+    assert_eq!(chunks.finish().expect("a take").as_ref(), Some(whole));
+
+    let mut chain = Chain::new(1);
+    let mut chunks = Chunks::new(&mut chain, &config, &sound, start, 20, &stop).expect("one take");
+    assert!(chunks.next().is_some());
+    stop.set();
+    assert!(chunks.next().is_none(), "an interrupted stream ends");
+    assert_eq!(chunks.finish().expect("a take").expect("one").tokens, whole.tokens[..23]);
+    let two = GenerateConfig { samples: 2, ..config };
+    let refused = Chunks::new(&mut chain, &two, &sound, start, 20, &stop).map(drop).expect_err("two takes in one pipe");
+    assert!(matches!(refused, GenerateError::ManyTakes(2)), "{refused}");
+}
+
+#[test]
+fn what_was_drawn_before_the_logits_cease_to_be_numbers_is_kept() {
+    let mut chain = Chain { breaks_at: Some(50), ..Chain::new(3) };
+    let takes = generate(&mut chain, &config(3, 90), &sound(), &[1], &Interrupt::default(), &mut |_, _| {});
+    let takes = takes.expect("what there is");
+    assert!(takes.iter().all(|take| take.tokens.len() == 50 && take.wave.len() == 50 && take.seconds[0].samples == 49));
+    let reason = takes[0].stopped.as_deref().expect("a reason");
+    assert_eq!(reason, "the logits of stream 1 at position 50 are not finite numbers");
+}
+
+#[test]
+fn the_filter_drops_the_least_likely_and_the_likeliest() {
+    let all = takes(&config(20, 30), &[]);
+    let keep = |drop_low, drop_high| {
+        let config = GenerateConfig { keep: Some(Keep { drop_low, drop_high }), ..config(20, 30) };
+        takes(&config, &[])
+    };
+    assert_eq!(keep(0.4, 0.05), all[1..12]);
+    assert_eq!(keep(0.0, 0.0), all);
+    assert_eq!(keep(0.99, 0.0).len(), 1);
+    assert_eq!(Keep { drop_low: 0.3, drop_high: 0.6 }.ranks(1), 0..1, "one take is never dropped");
 }
 
 #[test]
@@ -321,7 +404,7 @@ fn takes_come_likeliest_first() {
 
 #[test]
 fn equally_likely_takes_stay_in_the_order_of_their_streams() {
-    let takes = takes(&GenerateConfig { temperature: 0.0, ..config(5, 10) }, &[]);
+    let takes = takes(&GenerateConfig { temperature: 0.0.into(), ..config(5, 10) }, &[]);
     assert_eq!(takes.iter().map(|take| take.stream).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
 }
 
@@ -359,10 +442,10 @@ fn an_interrupt_within_the_prompt_returns_that_much_of_it() {
 
 #[test]
 fn logits_that_are_not_finite_name_stream_and_position() {
-    let mut chain = Chain { breaks_at: Some(4), ..Chain::new(3) };
+    let mut chain = Chain { breaks_at: Some(1), ..Chain::new(3) };
     let error = generate(&mut chain, &config(3, 9), &sound(), &[1], &Interrupt::default(), &mut |_, _| {})
         .expect_err("NaN is no distribution");
-    assert!(matches!(error, GenerateError::NotFinite { stream: 1, position: 4 }), "{error}");
+    assert!(matches!(error, GenerateError::NotFinite { stream: 1, position: 1 }), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("wasabi verify")));
     for logits in [[f32::INFINITY, 0.0], [f32::NEG_INFINITY; 2], [0.0, f32::NAN]] {
         assert!(!Distribution::new(2).set(&logits), "{logits:?}");
@@ -390,21 +473,38 @@ fn an_option_outside_its_range_is_refused_by_name() {
         (r#"{"top_p": 0}"#, "`top_p` is 0, but must be above 0 and at most 1"),
         (r#"{"top_p": 1.5}"#, "`top_p` is 1.5, but must be above 0 and at most 1"),
         (r#"{"seconds": 0}"#, "`seconds` is 0, but must be a finite number of seconds above 0"),
-        (r#"{"samples": 0}"#, "`samples` is 0, but must be at least 1"),
-        (r#"{"batch": 0}"#, "`batch` is 0, but must be 1 to 4096"),
-        (r#"{"batch": 4097}"#, "`batch` is 4097, but must be 1 to 4096"),
+        (r#"{"length": 0}"#, "`length` is 0, but must be at least 1"),
+        (r#"{"samples": 0}"#, "`samples` is 0, but must be 1 to 4096 takes"),
+        (r#"{"samples": 4097}"#, "`samples` is 4097, but must be 1 to 4096 takes"),
         (
-            r#"{"batch": 2, "samples": 536870913}"#,
-            "`samples` is 536870913, but must be at most 2^30 samples over all takes",
+            r#"{"samples": 2, "length": 536870913}"#,
+            "`length` is 536870913, but must be at most 2^30 samples over all takes",
         ),
-        (r#"{"prompt_seconds": -1}"#, "`prompt_seconds` is -1, but must be a finite number of seconds above 0"),
+        (r#"{"prompt": "a.wav", "prefix": -1}"#, "`prefix` is -1, but must be a finite number of seconds above 0"),
+        (r#"{"prefix": 1}"#, "`prefix` is 1, but there is no `prompt`"),
+        (r#"{"min_p": 1.5}"#, "`min_p` is 1.5, but must be at least 0 and at most 1"),
+        (r#"{"top_k": -1}"#, "`top_k` is -1, but must be a whole number of at least 0"),
+        (r#"{"top_k": 1.5}"#, "`top_k` is 1.5, but must be a whole number of at least 0"),
+        (
+            r#"{"top_p": {"kind": "linear", "from": 1, "to": 0}}"#,
+            "the schedule of `top_p` comes to 0, but must stay above 0 and at most 1",
+        ),
+        (
+            r#"{"temperature": {"kind": "piecewise", "points": []}}"#,
+            "`temperature`: a piecewise schedule needs at least one point, but has none",
+        ),
+        (r#"{"retry": 101}"#, "`retry` is 101, but must be 0 to 100"),
+        (
+            r#"{"keep": {"drop_low": 0.5, "drop_high": 0.5}}"#,
+            "`keep` is #{ drop_low: 0.5, drop_high: 0.5 }, but must be two shares from 0 to below 1, together below 1",
+        ),
     ] {
         let settings = serde_json::from_str(settings).expect("the test's own JSON");
         let error = options::parse::<GenerateConfig>(&settings).expect_err(message);
         assert_eq!(error.to_string(), message);
     }
     for (settings, key) in
-        [(r#"{"top_k": -1}"#, "top_k"), (r#"{"batch": 1.5}"#, "batch"), (r#"{"seconds": "4"}"#, "seconds")]
+        [(r#"{"keep": {"low": 1}}"#, "keep"), (r#"{"samples": 1.5}"#, "samples"), (r#"{"seconds": "4"}"#, "seconds")]
     {
         let settings = serde_json::from_str(settings).expect("the test's own JSON");
         assert_eq!(options::parse::<GenerateConfig>(&settings).expect_err(key).key, key);
@@ -416,8 +516,8 @@ fn an_option_outside_its_range_is_refused_by_name() {
             .expect_err("NaN")
             .to_string()
     };
-    assert!(nan(|config| config.temperature = f64::NAN).starts_with("`temperature` is NaN"));
-    assert!(nan(|config| config.top_p = f64::NAN).starts_with("`top_p` is NaN"));
+    assert!(nan(|config| config.temperature = f64::NAN.into()).starts_with("`temperature` is NaN"));
+    assert!(nan(|config| config.top_p = f64::NAN.into()).starts_with("`top_p` is NaN"));
     assert!(nan(|config| config.seconds = f64::NAN).starts_with("`seconds` is NaN"));
 }
 
@@ -444,7 +544,7 @@ fn lengths_are_counted_in_samples_of_the_sound() {
         "`seconds` is 0.000001 at 16000 Hz, but must be at least one sample"
     );
     assert_eq!(seconds(1e12).expect_err("too long").key, "seconds");
-    assert_eq!(config(1 << 20, 1 << 20).tokens(16_000).expect_err("too many").key, "samples");
+    assert_eq!(config(1 << 20, 1 << 20).tokens(16_000).expect_err("too many").key, "length");
 }
 
 /// A second of a rising tone at 16 kHz, as a file.

@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Room, and the rooms that it may use. The ground (`options`, `seed`, `interrupt`) is open to all.
+/// Room, and the rooms that it may use. The ground (`options`, `seed`, `interrupt`, `schedule`) is open to all.
 const ARROWS: &[(&str, &[&str])] = &[
     ("options", &[]),
     ("seed", &[]),
     ("interrupt", &[]),
+    ("schedule", &[]),
     ("device", &[]),
     ("audio", &[]),
     ("ssm", &["device"]),
@@ -31,14 +32,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 
-const GROUND: &[&str] = &["options", "seed", "interrupt"];
+const GROUND: &[&str] = &["options", "seed", "interrupt", "schedule"];
 
 /// Outside crate, and the rooms that may name it; `ANYWHERE` for vocabulary.
 const CRATES: &[(&str, &[&str])] = &[
     ("ab_glyph", &["plot"]),
     ("annotate_snippets", &["script"]),
     ("base64", &["plot", "report", "repl"]),
-    ("blake3", &["seed", "audio", "experiment", "train"]),
+    ("blake3", &["seed", "audio", "experiment", "train", "generate"]),
     ("chrono", &["report"]),
     ("clap", &["cli", "main"]),
     ("console", &["repl", "cli"]),
@@ -62,7 +63,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("rubato", &["audio"]),
     ("rustyline", &["repl"]),
-    ("safetensors", &["model", "train"]),
+    ("safetensors", &["model", "train", "generate"]),
     ("serde", ANYWHERE),
     ("serde_json", ANYWHERE),
     ("signal_hook", &["repl", "cli"]),

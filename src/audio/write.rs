@@ -68,6 +68,33 @@ pub fn wav_bytes(name: &str, samples: &[f32], sample_rate: u32, format: SampleFo
     Ok(bytes)
 }
 
+/// The header of a mono wav file of 16-bit integers at `sample_rate` Hz, for `samples` that come one after another into a pipe.
+/// More than a wav file holds count as "until the end".
+///
+/// # Errors
+/// [`AudioError::Unwritable`] for a sample rate of 0.
+pub fn wav_header(sample_rate: u32, samples: usize) -> Result<Vec<u8>, AudioError> {
+    /// What programs that write into a pipe say of a length that they do not know.
+    const UNKNOWN: u32 = u32::MAX;
+    let mut header = wav_bytes("the stream", &[], sample_rate, SampleFormat::Pcm16)?;
+    let data = samples.checked_mul(2).and_then(|bytes| u32::try_from(bytes).ok());
+    let before = u32::try_from(header.len()).unwrap_or(0).saturating_sub(8); // RIFF counts what comes after it and its length
+    let whole = data.and_then(|data| data.checked_add(before)).unwrap_or(UNKNOWN);
+    let last = header.len().saturating_sub(4);
+    for (at, length) in [(4, whole), (last, data.filter(|_| whole != UNKNOWN).unwrap_or(UNKNOWN))] {
+        if let Some(slot) = header.get_mut(at..at + 4) {
+            slot.copy_from_slice(&length.to_le_bytes());
+        }
+    }
+    Ok(header)
+}
+
+/// Samples as what follows such a header: 16-bit integers, the low byte first.
+#[must_use]
+pub fn pcm16_bytes(samples: &[f32]) -> Vec<u8> {
+    samples.iter().flat_map(|&sample| to_pcm16(sample).to_le_bytes()).collect()
+}
+
 /// That a wav file can hold `channels`, and its header.
 fn check<C: AsRef<[f32]>>(
     path: &Path,
@@ -140,7 +167,7 @@ fn to_io(error: hound::Error) -> io::Error {
 }
 
 /// Writes a file under a temporary name beside `path`, syncs it, and renames it to `path`.
-pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".wasabi-").suffix(".part");

@@ -7,6 +7,7 @@
 mod arguments;
 mod doctor;
 mod flags;
+mod stream;
 mod verify;
 mod work;
 

@@ -37,15 +37,43 @@ pub(super) fn evaluate_command() -> Command {
     flags::add::<CorpusConfig>(command)
 }
 
-/// `wasabi generate CHECKPOINT`.
+/// `wasabi generate CHECKPOINT`, or `--checkpoint CHECKPOINT`.
 pub(super) fn generate_command() -> Command {
-    let command = Command::new("generate").about("Draw sound from a trained model").arg(checkpoint()).arg(
-        Arg::new("out")
-            .long("out")
-            .value_name("FOLDER")
-            .value_parser(clap::value_parser!(PathBuf))
-            .help("Where to write the takes, as take-0.wav, … [default: samples, of a run: its own]"),
-    );
+    let command = Command::new("generate")
+        .about("Draw sound from a trained model")
+        .after_help(
+            "Examples:\n  wasabi generate experiments/run --seconds 10 --samples 30 --prompt theme.wav --prefix 2 --out takes\n  \
+             wasabi generate experiments/run --seconds 60 --stream | aplay",
+        )
+        .arg(checkpoint().required(false).required_unless_present("model"))
+        .arg(
+            Arg::new("model")
+                .long("checkpoint")
+                .value_name("CHECKPOINT")
+                .conflicts_with("checkpoint")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("The checkpoint, as a flag"),
+        )
+        .arg(
+            Arg::new("out")
+                .long("out")
+                .value_name("FOLDER")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Where to write the takes, as take-0.wav, … [default: samples, of a run: its own]"),
+        )
+        .arg(
+            Arg::new("stream")
+                .long("stream")
+                .value_name("wav|raw")
+                .value_parser(["wav", "raw"])
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("wav")
+                .help(
+                    "Write the take to standard output while it is made, as a player takes it: a WAV stream, or with =raw bare \
+                     16-bit samples (aplay -t raw -f S16_LE -c 1 -r RATE). It is written to its file, too",
+                ),
+        );
     flags::add::<GenerateConfig>(command)
 }
 
@@ -114,21 +142,35 @@ pub(super) fn evaluate(matches: &ArgMatches, context: &Context) -> Result<(), Di
 /// Draws takes, writes them, and prints their table.
 pub(super) fn generate(matches: &ArgMatches, context: &Context) -> Result<(), Diagnostic> {
     let config = flags::read::<GenerateConfig>(matches).map_err(usage)?;
-    let path = matches.get_one::<PathBuf>("checkpoint").cloned().unwrap_or_default();
+    let path =
+        matches.get_one::<PathBuf>("checkpoint").or_else(|| matches.get_one("model")).cloned().unwrap_or_default();
     let out = matches.get_one::<PathBuf>("out").cloned();
     let out = out.or_else(|| Some(run_of(&path)?.samples())).unwrap_or_else(|| PathBuf::from("samples"));
     let model = actions::load(context, &path).map_err(|fault| stopped(context, fault))?;
     actions::check_writable(&out)?;
+    if let Some(format) = matches.get_one::<String>("stream") {
+        return super::stream::run(context, &model, &config, &out, format == "raw");
+    }
     let takes = actions::draw(context, &model, &config).map_err(|fault| stopped(context, fault))?;
     let paths = takes.save(&out)?;
     context.host.print(&show_table(&takes.table()?, context.host.width()));
     for path in paths {
         context.host.print(&path.display().to_string());
     }
+    if let Some(reason) = takes.stopped() {
+        return Err(gave_out(reason));
+    }
     if context.interrupt.is_set() {
         return Err(Diagnostic::interrupted("generation stopped as asked; what was drawn is written"));
     }
     Ok(())
+}
+
+/// A model whose logits ceased to be numbers.
+pub(super) fn gave_out(reason: &str) -> Diagnostic {
+    Diagnostic::new(format!("{reason}; what was drawn before is written")).with_hint(
+        "the weights may hold NaN, or the recurrence diverges: `wasabi verify` on the checkpoint tells which layer",
+    )
 }
 
 /// The run whose folder is given as a checkpoint; None for a file.
@@ -142,6 +184,6 @@ pub(super) fn usage(error: crate::options::OptionError) -> Diagnostic {
 }
 
 /// A fault, or the interrupt that caused it.
-fn stopped(context: &Context, fault: Fault) -> Diagnostic {
+pub(super) fn stopped(context: &Context, fault: Fault) -> Diagnostic {
     if context.interrupt.is_set() { Diagnostic::interrupted("stopped as asked") } else { fault.into() }
 }

@@ -1,9 +1,9 @@
-//! From one row of logits to one token: temperature, top-k, top-p, and what the draw was worth.
+//! From one row of logits to one token: temperature, top-k, top-p, min-p, and what the draw was worth.
 //!
 //! Likelihood and entropy are always those of the model itself, in float64: the softmax of the logits as they came, with no
-//! temperature and no mask. Temperature, top-k and top-p shape only what is drawn.
+//! temperature and no mask. Temperature, top-k, top-p and min-p shape only what is drawn.
 
-use super::softmax;
+use super::{DrawPlan, softmax};
 use crate::options::OptionError;
 
 /// How to draw from a distribution.
@@ -17,11 +17,13 @@ pub struct Drawing {
     /// Keeps the nucleus: the most probable tokens up to and including the one with which their sum exceeds this.
     /// 1 keeps all.
     pub top_p: f64,
+    /// Keeps the tokens that are at least this many times as probable as the most probable one; 0 keeps all.
+    pub min_p: f64,
 }
 
 impl Default for Drawing {
     fn default() -> Self {
-        Self { temperature: 1.0, top_k: 0, top_p: 1.0 }
+        Self { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0 }
     }
 }
 
@@ -31,15 +33,7 @@ impl Drawing {
     /// # Errors
     /// The name of the option out of range, as `generate` has it.
     pub fn validate(&self) -> Result<(), OptionError> {
-        if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
-            return Err(OptionError::value("temperature", self.temperature, "a finite number of at least 0")
-                .with_hint("1 draws from the model itself, 0 always takes the most probable token"));
-        }
-        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
-            return Err(OptionError::value("top_p", self.top_p, "above 0 and at most 1")
-                .with_hint("1 keeps every token; `temperature: 0` or `top_k: 1` keeps only the most probable"));
-        }
-        Ok(())
+        DrawPlan::from(*self).validate()
     }
 }
 
@@ -111,15 +105,15 @@ impl Distribution {
 
     /// Shapes what [`draw`](Self::draw) draws from.
     ///
-    /// Top-k and top-p both look at the model's own probabilities, each at all of them, and a token must pass both: their
-    /// order does not matter, and neither depends on the temperature, which then divides the logits of what is left.
+    /// Top-k, top-p and min-p all look at the model's own probabilities, each at all of them, and a token must pass each:
+    /// their order does not matter, and none depends on the temperature, which then divides the logits of what is left.
     /// # Source
-    /// golden/README.md §3.16 for top-p before temperature.
+    /// golden/README.md §3.16 for top-p before temperature; Nguyen et al. 2024, arXiv:2407.01082, for min-p.
     pub fn shape(&mut self, drawing: &Drawing) {
         let top_k = if drawing.temperature == 0.0 { 1 } else { drawing.top_k };
         let last = self.last_kept(top_k, drawing.top_p);
         let temperature = if drawing.temperature == 0.0 { 1.0 } else { drawing.temperature };
-        if last.is_none() && temperature == 1.0 {
+        if last.is_none() && drawing.min_p == 0.0 && temperature == 1.0 {
             self.weights.copy_from_slice(&self.exponentials);
             self.total = self.sum;
             return;
@@ -127,7 +121,9 @@ impl Distribution {
         self.total = 0.0;
         for (weight, token) in self.weights.iter_mut().zip(0..=u16::MAX) {
             let at = usize::from(token);
-            let removed = last.is_some_and(|last| descending(&self.shifted, last, token).is_lt());
+            // The most probable token's exponential is 1.
+            let improbable = self.exponentials[at] < drawing.min_p;
+            let removed = improbable || last.is_some_and(|last| descending(&self.shifted, last, token).is_lt());
             *weight = match removed {
                 true => 0.0,
                 false if temperature == 1.0 => self.exponentials[at],

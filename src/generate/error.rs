@@ -76,6 +76,59 @@ pub enum GenerateError {
         /// The length asked for, in seconds.
         wanted: f64,
     },
+    /// Several takes where there can be only one.
+    #[error("{0} takes cannot be streamed")]
+    ManyTakes(usize),
+    /// A state that another number of takes is in.
+    #[error("the state {path} is that of {found} takes, but {needed} were asked for")]
+    StateTakes {
+        /// The file.
+        path: String,
+        /// Takes in it.
+        found: usize,
+        /// Takes asked for.
+        needed: usize,
+    },
+    /// A state of another model.
+    #[error("the state {path} is of the model {found}, not of {needed}")]
+    StateModel {
+        /// The file.
+        path: String,
+        /// The model in it.
+        found: String,
+        /// The model that should go on.
+        needed: String,
+    },
+    /// A file that is no state.
+    #[error("{path} is no state: {reason}")]
+    StateFile {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A state that cannot be read or written.
+    #[error("cannot {doing} the state {path}")]
+    StateAccess {
+        /// `read` or `write`.
+        doing: &'static str,
+        /// The file.
+        path: String,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An engine that keeps its state to itself.
+    #[error("libtorch's step cannot save or restore its state")]
+    NoState,
+    /// A state with another number of numbers than the model's.
+    #[error("the state holds {found} numbers for each take, but the model remembers {needed}")]
+    Misfit {
+        /// Numbers in it.
+        found: usize,
+        /// Numbers that the model remembers.
+        needed: usize,
+    },
     /// Something that the engine has no packed form of.
     #[error("the engine cannot step {0}")]
     NotLowered(String),
@@ -98,10 +151,18 @@ impl GenerateError {
             ),
             Self::Audio(error) => error.hint(),
             Self::EmptyPrompt { .. } => Some("leave `prompt` out to start from silence".to_owned()),
-            Self::PromptLength { found, .. } => Some(format!("`prompt_seconds` may be up to {found:.3}; leave it out to use all of the file")),
+            Self::PromptLength { found, .. } => Some(format!("`prefix` may be up to {found:.3}; leave it out to use all of the file")),
             Self::Model(error) => error.hint(),
             Self::NotLowered(_) => Some("`engine: \"libtorch\"` steps whatever can be stepped, much slower".to_owned()),
-            Self::LevelRange(_) | Self::Logits { .. } => None,
+            Self::ManyTakes(_) => Some("leave `samples` at 1, or write files without --stream".to_owned()),
+            Self::StateTakes { found, .. } => Some(format!("leave `samples` out, or make it {found}")),
+            Self::StateModel { .. } => {
+                Some("a state fits the weights that it was made with alone, to the last bit: give that checkpoint".to_owned())
+            }
+            Self::StateFile { .. } => Some("`save_state` of generate writes one".to_owned()),
+            Self::StateAccess { .. } => Some("look at the path, its rights, and the space left on the disk".to_owned()),
+            Self::NoState => Some("`engine: \"engine\"` can, for models that it can step".to_owned()),
+            Self::Misfit { .. } | Self::LevelRange(_) | Self::Logits { .. } => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::model::{Model, ModelError, Stepper};
 /// A model stepped by libtorch.
 #[derive(Debug)]
 pub struct LibtorchSteps<'m> {
+    model: &'m Model,
     stepper: Stepper<'m>,
     device: Device,
     levels: usize,
@@ -28,7 +29,7 @@ impl<'m> LibtorchSteps<'m> {
         let stepper = model.stepper(i64::try_from(batch).unwrap_or(i64::MAX))?;
         let levels = usize::try_from(model.levels()).unwrap_or(0);
         let logits = vec![0.0; batch * levels];
-        Ok(Self { stepper, device: model.device(), levels, tokens: vec![0; batch], logits, fresh: true })
+        Ok(Self { model, stepper, device: model.device(), levels, tokens: vec![0; batch], logits, fresh: true })
     }
 }
 
@@ -64,5 +65,9 @@ impl StepLogits for LibtorchSteps<'_> {
             logits.f_to_kind(Kind::Float).and_then(|x| x.f_to_device(Device::Cpu)?.f_contiguous()).map_err(torch)?;
         logits.f_copy_data(&mut self.logits, tokens.numel() * self.levels).map_err(torch)?;
         Ok(&self.logits)
+    }
+
+    fn another(&self, batch: usize) -> Result<Box<dyn StepLogits + '_>, GenerateError> {
+        Ok(Box::new(Self::new(self.model, batch)?))
     }
 }

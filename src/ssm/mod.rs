@@ -15,6 +15,7 @@ mod error;
 mod factors;
 pub mod hippo;
 pub mod init;
+mod modal;
 mod recurrence;
 pub mod reference;
 pub mod s4d;

@@ -3,6 +3,7 @@
 use super::SsmError;
 use super::dense::{Attune, attune};
 use super::factors::{StepFactors, System};
+use super::modal;
 use super::s4d::{Discretization, discretize};
 use super::space::{Continuous, pairs, real_parts};
 use tch::{Device, Kind, Tensor};
@@ -136,7 +137,7 @@ impl Recurrence {
 
 impl StepFactors {
     /// From a DPLR system whose `c` is C̃ for length `l_kernel` (plain C when 0), in float64 throughout. `shared`: every
-    /// channel has the same `lambda`, `b` and `p`.
+    /// channel has the same `lambda`, `b` and `p`; the step is then the diagonal one where [`modal`] allows it.
     ///
     /// # Errors
     /// libtorch's.
@@ -146,6 +147,9 @@ impl StepFactors {
         let dt = system.dt.f_to_device(Device::Cpu)?.f_contiguous()?.f_view([-1])?;
         let mut steps = vec![0.0; dt.numel()];
         dt.f_copy_data(&mut steps, dt.numel())?;
+        if shared && let Some(diagonal) = modal::diagonal(system, &c.f_select(0, 0)?, &steps)? {
+            return Ok(diagonal);
+        }
         let numbers = |x: &Tensor| pairs(&real_parts(x)?);
         let (lambda, b, p) = (numbers(&system.lambda)?, numbers(&system.b)?, numbers(&system.p)?);
         let c = numbers(&c.f_select(0, 0)?)?;

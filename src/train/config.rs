@@ -1,9 +1,9 @@
 //! How to train, as options.
 
 use super::curriculum::{check_dropout, check_window};
-use super::schedule::Schedule;
 use crate::experiment::Existing;
 use crate::options::OptionError;
+use crate::schedule::Schedule;
 use std::path::PathBuf;
 
 crate::options! {

@@ -5,8 +5,8 @@
 //! an update then trains on pieces of its windows, cut at places drawn from (seed, step), and validations see whole windows
 //! as ever.
 
-use super::schedule::{Schedule, Validation};
 use crate::options::OptionError;
+use crate::schedule::{Schedule, Validation};
 use crate::seed::Seed;
 use rand::Rng;
 

@@ -1,8 +1,8 @@
 //! What a checkpoint says of itself: enough to build the model, to turn its tokens into sound, and to go on training.
 
-use super::schedule::Validation;
 use crate::audio::{AudioError, Corpus, Quantization, Quantizer, Scaling};
 use crate::model::{Model, ModelSpec};
+use crate::schedule::Validation;
 use serde::{Deserialize, Serialize};
 use tch::Kind;
 
@@ -44,7 +44,7 @@ pub struct RateChange {
     /// Updates done when it began to count.
     pub step: u64,
     /// The factor, beside the schedule's.
-    #[serde(with = "super::schedule::exact")]
+    #[serde(with = "crate::schedule::exact")]
     pub factor: f64,
 }
 

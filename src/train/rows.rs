@@ -2,9 +2,9 @@
 
 use super::Evaluation;
 use super::report::{EvalReport, StepReport};
-use super::schedule::Validation;
 use crate::audio::Part;
 use crate::metrics::{Baselines, Frame, Row, bits_per_byte, columns};
+use crate::schedule::Validation;
 
 /// Tokens trained on so far.
 pub const TOKENS: &str = "tokens";

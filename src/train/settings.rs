@@ -1,8 +1,8 @@
 //! Other settings for a run that goes on: which may change, and what that does to its schedules.
 
 use super::TrainConfig;
-use super::schedule::{Schedule, Validation};
 use crate::options::{self, OptionError, Options};
+use crate::schedule::{Schedule, Validation};
 use serde_json::{Map, Value};
 
 /// Settings of `train` that a run keeps as long as it lives, and why. A fork may have others.

@@ -2,10 +2,10 @@
 
 use super::evaluate::score_windows;
 use super::report::{EvalReport, Weights};
-use super::schedule::Validation;
 use super::session::Session;
 use super::{Evaluation, TrainError, checkpoint};
 use crate::audio::Part;
+use crate::schedule::Validation;
 use std::time::Instant;
 
 impl Session<'_> {

@@ -12,6 +12,22 @@ pub(super) struct Line(pub(super) [f32; WIDTH]);
 
 impl Line {
     pub(super) const ZERO: Self = Self([0.0; WIDTH]);
+
+    /// Two lines in bfloat16, rounded to nearest: `low` in the low halves of the numbers, `high` in the high ones.
+    pub(super) fn pair(low: &Self, high: &Self) -> Self {
+        Self(std::array::from_fn(|lane| f32::from_bits(bfloat16(low.0[lane]) >> 16 | bfloat16(high.0[lane]))))
+    }
+}
+
+/// `number` rounded to the nearest with an upper half alone, ties to even, as bits; what is not a number stays none.
+pub(super) fn bfloat16(number: f32) -> u32 {
+    const HIGH: u32 = 0xffff_0000;
+    let bits = number.to_bits();
+    if number.is_nan() {
+        return (bits | 1 << 22) & HIGH;
+    }
+    // No overflow: the largest of those that are no NaN is infinity, whose lower half is zero.
+    (bits + (0x7fff + (bits >> 16 & 1))) & HIGH
 }
 
 /// Lines that hold `count` numbers.
@@ -136,6 +152,30 @@ impl<S: Simd, const K: usize> Lanes<S, K> {
         out
     }
 
+    /// The first line of a [pair](Line::pair), as float32.
+    #[inline(always)]
+    pub(super) fn low(self, pair: Wide<S, K>) -> Wide<S, K> {
+        let by = self.0.splat_u32s(16);
+        let mut out = pair;
+        for out in &mut out {
+            let bits = self.0.wrapping_dyn_shl_u32s(self.0.transmute_u32s_f32s(*out), by);
+            *out = self.0.transmute_f32s_u32s(bits);
+        }
+        out
+    }
+
+    /// The second.
+    #[inline(always)]
+    pub(super) fn high(self, pair: Wide<S, K>) -> Wide<S, K> {
+        let mask = self.0.splat_u32s(0xffff_0000);
+        let mut out = pair;
+        for out in &mut out {
+            let bits = self.0.and_u32s(self.0.transmute_u32s_f32s(*out), mask);
+            *out = self.0.transmute_f32s_u32s(bits);
+        }
+        out
+    }
+
     /// The sum of a line, pairwise, in the same order on every CPU.
     #[inline(always)]
     pub(super) fn sum(self, a: Wide<S, K>) -> f32 {
@@ -211,7 +251,7 @@ mod tests {
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) -> (Line, Line) {
-            match WIDTH / S::F32_LANES {
+            match const { WIDTH / S::F32_LANES } {
                 1 => self.both(Lanes::<S, 1>(simd)),
                 2 => self.both(Lanes::<S, 2>(simd)),
                 4 => self.both(Lanes::<S, 4>(simd)),

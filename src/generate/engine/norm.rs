@@ -39,6 +39,11 @@ impl Norm {
         }
     }
 
+    /// Lines of a position.
+    pub(super) fn lines(&self) -> usize {
+        self.weight.len()
+    }
+
     /// `x` and `out`: `(streams, lines)`.
     #[inline(always)]
     pub(super) fn apply<S: Simd, const K: usize>(&self, lanes: Lanes<S, K>, x: &[Line], out: &mut [Line]) {

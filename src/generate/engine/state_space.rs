@@ -3,24 +3,29 @@
 //! The step and its letters are those of [`StepFactors`]. `w` for the next sample is summed while this one's state is at hand, so
 //! the state is read and written once a sample.
 
-use pulp::Simd;
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
 
 use super::lanes::{Lanes, Line, WIDTH, Wide, lines_for};
+use super::matrix::share;
 use crate::model::StepFactors;
 
 /// States below this are set to zero once in a while: a decaying one would become denormal, which costs a hundred times as
 /// much. Nothing at this size reaches a logit.
-const SMALLEST: f32 = 1e-30;
+pub(super) const SMALLEST: f32 = 1e-30;
 
 /// Samples between two such clean-ups.
-const CLEANING: u64 = 1024;
+pub(super) const CLEANING: u64 = 1024;
 
-/// The numbers of a layer for every stream.
+/// The numbers of a layer, or of a share of its channels, for every stream.
 #[derive(Debug)]
 pub(super) struct StateSpace {
     rank: usize,
     modes: usize,
-    channel_lines: usize,
+    /// Which lines of the layer's channels.
+    lines: Range<usize>,
+    all_lines: usize,
     shared: bool,
     /// For each line of channels, then each mode: m, then c, then each f (re and im of all), and unless shared b, then each p.
     numbers: Vec<Line>,
@@ -33,11 +38,11 @@ pub(super) struct StateSpace {
 /// What a layer remembers of its streams.
 #[derive(Debug, Clone)]
 pub(super) struct Memory {
-    /// `(channel lines, streams, modes)` of (re, im).
+    /// `(channel lines, groups of streams, modes, streams of the group)` of (re, im).
     state: Vec<Line>,
     /// `(channel lines, streams, rank)`: each w without the share of the next input.
     fed_back: Vec<Line>,
-    steps: u64,
+    pub(super) steps: u64,
 }
 
 impl Memory {
@@ -53,6 +58,23 @@ impl Memory {
         self.state.iter().chain(&self.fed_back).all(|line| line.0.iter().all(|x| x.is_finite()))
     }
 
+    /// The lines of a vector over the channels, of `stream` of `streams`: number `vector` of each mode's re and im, and then each w.
+    pub(super) fn vector(
+        &mut self,
+        (modes, rank, vector): (usize, usize, usize),
+        (stream, streams): (usize, usize),
+    ) -> impl Iterator<Item = &mut Line> {
+        let first = stream - stream % TOGETHER;
+        let group = (streams - first).min(TOGETHER);
+        let (mode, part) = (vector / 2, vector % 2);
+        let (numbers, size, at) = if mode < modes {
+            (&mut self.state, 2 * modes * streams, 2 * (modes * first + mode * group + stream - first) + part)
+        } else {
+            (&mut self.fed_back, rank * streams, stream * rank + vector - 2 * modes)
+        };
+        numbers.iter_mut().skip(at).step_by(size.max(1))
+    }
+
     fn clean(&mut self) {
         for number in self.state.iter_mut().flat_map(|line| &mut line.0) {
             if number.abs() < SMALLEST {
@@ -66,17 +88,21 @@ impl Memory {
 pub(super) const MOST: usize = 16;
 
 /// Ranks that there is a loop for; one between is padded with zeros. No initialisation needs more than 2.
-fn padded_rank(rank: usize) -> usize {
+pub(super) fn padded_rank(rank: usize) -> usize {
     if rank <= 2 { rank } else { MOST }
 }
 
+/// Streams whose states lie side by side, and that pass a mode's numbers together where registers allow.
+const TOGETHER: usize = 4;
+
 impl StateSpace {
-    /// Narrows `factors` and the skip `d` `(channels)` to float32.
-    pub(super) fn pack(factors: &StepFactors, d: &[f32]) -> Self {
+    /// Narrows `factors` and the skip `d` `(channels)` to float32, for the channels of `part`, of two.
+    pub(super) fn pack(factors: &StepFactors, d: &[f32], part: usize) -> Self {
         let StepFactors { channels, modes, rank, shared, .. } = *factors;
         let padded = padded_rank(rank);
         let shared = shared || rank == 0;
-        let (channel_lines, size) = (lines_for(channels), channels * modes);
+        let (all_lines, size) = (lines_for(channels), channels * modes);
+        let lines = share(all_lines, part);
         let line_of = |line: usize, value: &dyn Fn(usize) -> f64| {
             Line(std::array::from_fn(|lane| {
                 let channel = line * WIDTH + lane;
@@ -94,7 +120,7 @@ impl StateSpace {
         let (f, p): (Vec<_>, Vec<_>) = (0..padded).map(|r| (term(&factors.f, r), term(&factors.p, r))).unzip();
         let mut numbers = Vec::new();
         let mut direct = Vec::new();
-        for line in 0..channel_lines {
+        for line in lines.clone() {
             for mode in 0..modes {
                 numbers.extend(complex(line, mode, &factors.m));
                 numbers.extend(complex(line, mode, &factors.c));
@@ -116,17 +142,22 @@ impl StateSpace {
                 broadcast.extend(p.iter().flat_map(|p| p[mode]).map(|x| x as f32));
             }
         }
-        Self { rank: padded, modes, channel_lines, shared, numbers, broadcast, direct }
+        Self { rank: padded, modes, lines, all_lines, shared, numbers, broadcast, direct }
     }
 
     /// Silence, for `streams` streams.
     pub(super) fn memory(&self, streams: usize) -> Memory {
-        let rows = self.channel_lines * streams;
+        let rows = self.lines.len() * streams;
         Memory {
             state: vec![Line::ZERO; rows * self.modes * 2],
             fed_back: vec![Line::ZERO; rows * self.rank],
             steps: 0,
         }
+    }
+
+    /// Lines of its channels.
+    pub(super) fn lines(&self) -> usize {
+        self.lines.len()
     }
 
     /// Bytes of the numbers, which a step of any number of streams reads once.
@@ -137,10 +168,11 @@ impl StateSpace {
     /// Multiply-adds for one sample of one stream, padding included.
     pub(super) fn multiply_adds(&self) -> usize {
         let each = if self.rank == 0 { 7 } else { 7 + 4 * self.rank };
-        self.channel_lines * WIDTH * self.modes * each
+        self.lines.len() * WIDTH * self.modes * each
     }
 
-    /// One sample of every stream, then the skip and the GELU. `u` and `out`: `(streams, channel lines)`.
+    /// One sample of every stream, then the skip and the GELU. `u`: `(streams, all channel lines)`; `out`: `(streams, own
+    /// channel lines)`.
     #[inline(always)]
     pub(super) fn step<S: Simd, const K: usize>(
         &self,
@@ -149,19 +181,7 @@ impl StateSpace {
         u: &[Line],
         out: &mut [Line],
     ) {
-        match (self.rank, self.shared) {
-            (0, _) => self.step_of::<S, K, 0, true>(lanes, memory, u, out),
-            (1, true) => self.step_of::<S, K, 1, true>(lanes, memory, u, out),
-            (1, false) => self.step_of::<S, K, 1, false>(lanes, memory, u, out),
-            (2, true) => self.step_of::<S, K, 2, true>(lanes, memory, u, out),
-            (2, false) => self.step_of::<S, K, 2, false>(lanes, memory, u, out),
-            (_, true) => self.step_of::<S, K, MOST, true>(lanes, memory, u, out),
-            (_, false) => self.step_of::<S, K, MOST, false>(lanes, memory, u, out),
-        }
-        memory.steps += 1;
-        if memory.steps.is_multiple_of(CLEANING) {
-            memory.clean();
-        }
+        lanes.0.vectorize(Step { space: self, lanes, memory, u, out });
     }
 
     #[inline(always)]
@@ -173,84 +193,167 @@ impl StateSpace {
         out: &mut [Line],
     ) {
         let size = self.modes * (4 + 2 * R + if SHARED { 0 } else { 1 + 2 * R });
-        let streams = u.len() / self.channel_lines;
-        let mut states = memory.state.chunks_exact_mut(self.modes * 2);
-        let mut fed_back = memory.fed_back.chunks_exact_mut(R.max(1));
+        let streams = u.len() / self.all_lines;
+        let mut states = &mut memory.state[..];
         let columns = self.numbers.chunks_exact(size).zip(self.direct.chunks_exact(1 + R));
         for (column, (numbers, direct)) in columns.enumerate() {
+            let fed_back = &mut memory.fed_back[column * streams * R..][..streams * R];
+            let mut sample = Sample { numbers, direct, u, out, fed_back, column, stream: 0 };
             // A column's numbers fit the first-level cache: all streams pass through them while they are there.
-            for (stream, state) in (0..streams).zip(&mut states) {
-                let at = stream * self.channel_lines + column;
-                let u = lanes.load(&u[at]);
-                let mut w = [lanes.splat(0.0); R];
-                let mut empty = [];
-                let fed_back = if R == 0 { &mut empty[..] } else { fed_back.next().unwrap_or_default() };
-                for ((w, k), fed_back) in w.iter_mut().zip(&direct[1..]).zip(&*fed_back) {
-                    *w = lanes.fma(lanes.load(k), u, lanes.load(fed_back));
+            while sample.stream < streams {
+                let group = (streams - sample.stream).min(TOGETHER);
+                let (own, rest) = std::mem::take(&mut states).split_at_mut(2 * group * self.modes);
+                states = rest;
+                match const { K == 1 && R <= 1 } {
+                    true if group == TOGETHER => {
+                        self.advance::<S, K, R, SHARED, TOGETHER>(lanes, &mut sample, own, 0, group);
+                    }
+                    _ => {
+                        for member in 0..group {
+                            self.advance::<S, K, R, SHARED, 1>(lanes, &mut sample, own, member, group);
+                        }
+                    }
                 }
-                let (y, next) = self.pass::<S, K, R, SHARED>(lanes, numbers, state, u, w);
-                for (fed_back, next) in fed_back.iter_mut().zip(next) {
-                    lanes.store(fed_back, next);
-                }
-                let y = lanes.fma(lanes.load(&direct[0]), u, y);
-                lanes.store(&mut out[at], lanes.gelu(y));
             }
         }
     }
 
-    /// One pass over the modes of a column of one stream: the output without skip, and the sums fed back.
+    /// One sample of a column of `G` streams: those of a group of `group` from `member`.
     #[inline(always)]
-    fn pass<S: Simd, const K: usize, const R: usize, const SHARED: bool>(
+    fn advance<S: Simd, const K: usize, const R: usize, const SHARED: bool, const G: usize>(
+        &self,
+        lanes: Lanes<S, K>,
+        sample: &mut Sample<'_>,
+        states: &mut [Line],
+        member: usize,
+        group: usize,
+    ) {
+        let first = sample.stream;
+        let at: [usize; G] = std::array::from_fn(|g| (first + g) * self.all_lines + self.lines.start + sample.column);
+        let u = at.map(|at| lanes.load(&sample.u[at]));
+        let mut w = [[lanes.splat(0.0); R]; G];
+        for (g, w) in w.iter_mut().enumerate() {
+            let fed_back = &sample.fed_back[(first + g) * R..][..R];
+            for ((w, k), fed_back) in w.iter_mut().zip(&sample.direct[1..]).zip(fed_back) {
+                *w = lanes.fma(lanes.load(k), u[g], lanes.load(fed_back));
+            }
+        }
+        let sums = self.pass::<S, K, R, SHARED, G>(lanes, sample.numbers, states, member, group, u, w);
+        for (g, (y, next)) in sums.into_iter().enumerate() {
+            for (fed_back, next) in sample.fed_back[(first + g) * R..][..R].iter_mut().zip(next) {
+                lanes.store(fed_back, next);
+            }
+            let y = lanes.fma(lanes.load(&sample.direct[0]), u[g], y);
+            let at = (first + g) * self.lines.len() + sample.column;
+            lanes.store(&mut sample.out[at], lanes.gelu(y));
+        }
+        sample.stream += G;
+    }
+
+    /// One pass over the modes: for each stream the output without skip, and the sums fed back.
+    #[expect(clippy::too_many_arguments, reason = "all are in registers")]
+    #[inline(always)]
+    fn pass<S: Simd, const K: usize, const R: usize, const SHARED: bool, const G: usize>(
         &self,
         lanes: Lanes<S, K>,
         numbers: &[Line],
-        state: &mut [Line],
-        u: Wide<S, K>,
-        w: [Wide<S, K>; R],
-    ) -> (Wide<S, K>, [Wide<S, K>; R]) {
+        states: &mut [Line],
+        member: usize,
+        group: usize,
+        u: [Wide<S, K>; G],
+        w: [[Wide<S, K>; R]; G],
+    ) -> [(Wide<S, K>, [Wide<S, K>; R]); G] {
         let zero = lanes.splat(0.0);
         // Real and imaginary shares apart: twice as many independent chains of additions.
-        let mut y = [zero; 2];
-        let mut next = [[zero; 2]; R];
+        let mut y = [[zero; 2]; G];
+        let mut next = [[[zero; 2]; R]; G];
         let per_mode = numbers.len() / self.modes;
         let scalars = if SHARED && R > 0 { 1 + 2 * R } else { 0 };
         let mut broadcast = &self.broadcast[..];
-        for (numbers, z) in numbers.chunks_exact(per_mode).zip(state.as_chunks_mut::<2>().0) {
+        for (numbers, states) in numbers.chunks_exact(per_mode).zip(states.chunks_exact_mut(2 * group)) {
             let (own, rest) = broadcast.split_at(scalars);
             broadcast = rest;
-            let (re, im) = (lanes.load(&z[0]), lanes.load(&z[1]));
             let (m_re, m_im) = (lanes.load(&numbers[0]), lanes.load(&numbers[1]));
-            let mut new_re = lanes.less(m_im, im, lanes.fma(m_re, re, re));
-            let mut new_im = lanes.fma(m_im, re, lanes.fma(m_re, im, im));
-            if R == 0 {
-                new_re = lanes.add(new_re, u);
-            } else if SHARED {
-                new_re = lanes.fma(lanes.splat(own[0]), u, new_re);
-                for (w, p) in w.iter().zip(own[1..].as_chunks::<2>().0) {
-                    new_re = lanes.less(lanes.splat(p[0]), *w, new_re);
-                    new_im = lanes.less(lanes.splat(p[1]), *w, new_im);
+            let (c_re, c_im) = (lanes.load(&numbers[2]), lanes.load(&numbers[3]));
+            for (g, z) in states[2 * member..][..2 * G].as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                let (re, im) = (lanes.load(&z[0]), lanes.load(&z[1]));
+                let mut new_re = lanes.less(m_im, im, lanes.fma(m_re, re, re));
+                let mut new_im = lanes.fma(m_im, re, lanes.fma(m_re, im, im));
+                if R == 0 {
+                    new_re = lanes.add(new_re, u[g]);
+                } else if SHARED {
+                    new_re = lanes.fma(lanes.splat(own[0]), u[g], new_re);
+                    for (w, p) in w[g].iter().zip(own[1..].as_chunks::<2>().0) {
+                        new_re = lanes.less(lanes.splat(p[0]), *w, new_re);
+                        new_im = lanes.less(lanes.splat(p[1]), *w, new_im);
+                    }
+                } else {
+                    let own = &numbers[4 + 2 * R..];
+                    new_re = lanes.fma(lanes.load(&own[0]), u[g], new_re);
+                    for (w, p) in w[g].iter().zip(own[1..].as_chunks::<2>().0) {
+                        new_re = lanes.less(lanes.load(&p[0]), *w, new_re);
+                        new_im = lanes.less(lanes.load(&p[1]), *w, new_im);
+                    }
                 }
-            } else {
-                let own = &numbers[4 + 2 * R..];
-                new_re = lanes.fma(lanes.load(&own[0]), u, new_re);
-                for (w, p) in w.iter().zip(own[1..].as_chunks::<2>().0) {
-                    new_re = lanes.less(lanes.load(&p[0]), *w, new_re);
-                    new_im = lanes.less(lanes.load(&p[1]), *w, new_im);
+                lanes.store(&mut z[0], new_re);
+                lanes.store(&mut z[1], new_im);
+                y[g][0] = lanes.fma(c_re, new_re, y[g][0]);
+                y[g][1] = lanes.less(c_im, new_im, y[g][1]);
+                for (next, f) in next[g].iter_mut().zip(numbers[4..].as_chunks::<2>().0) {
+                    next[0] = lanes.fma(lanes.load(&f[0]), new_re, next[0]);
+                    next[1] = lanes.less(lanes.load(&f[1]), new_im, next[1]);
                 }
             }
-            lanes.store(&mut z[0], new_re);
-            lanes.store(&mut z[1], new_im);
-            y[0] = lanes.fma(lanes.load(&numbers[2]), new_re, y[0]);
-            y[1] = lanes.less(lanes.load(&numbers[3]), new_im, y[1]);
-            for (next, f) in next.iter_mut().zip(numbers[4..].as_chunks::<2>().0) {
-                next[0] = lanes.fma(lanes.load(&f[0]), new_re, next[0]);
-                next[1] = lanes.less(lanes.load(&f[1]), new_im, next[1]);
+        }
+        let mut sums = [(zero, [zero; R]); G];
+        for ((sum, y), next) in sums.iter_mut().zip(y).zip(next) {
+            sum.0 = lanes.add(y[0], y[1]);
+            for (sum, next) in sum.1.iter_mut().zip(next) {
+                *sum = lanes.add(next[0], next[1]);
             }
         }
-        let mut fed_back = [zero; R];
-        for (fed_back, next) in fed_back.iter_mut().zip(next) {
-            *fed_back = lanes.add(next[0], next[1]);
-        }
-        (lanes.add(y[0], y[1]), fed_back)
+        sums
     }
+}
+
+/// A function of its own, compiled once for the whole step.
+struct Step<'a, S, const K: usize> {
+    space: &'a StateSpace,
+    lanes: Lanes<S, K>,
+    memory: &'a mut Memory,
+    u: &'a [Line],
+    out: &'a mut [Line],
+}
+
+impl<S: Simd, const K: usize> WithSimd for Step<'_, S, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<Same: Simd>(self, _: Same) {
+        let Self { space, lanes, memory, u, out } = self;
+        match (space.rank, space.shared) {
+            (0, _) => space.step_of::<S, K, 0, true>(lanes, memory, u, out),
+            (1, true) => space.step_of::<S, K, 1, true>(lanes, memory, u, out),
+            (1, false) => space.step_of::<S, K, 1, false>(lanes, memory, u, out),
+            (2, true) => space.step_of::<S, K, 2, true>(lanes, memory, u, out),
+            (2, false) => space.step_of::<S, K, 2, false>(lanes, memory, u, out),
+            (_, true) => space.step_of::<S, K, MOST, true>(lanes, memory, u, out),
+            (_, false) => space.step_of::<S, K, MOST, false>(lanes, memory, u, out),
+        }
+        memory.steps += 1;
+        if memory.steps.is_multiple_of(CLEANING) {
+            memory.clean();
+        }
+    }
+}
+
+/// One sample of a column: its numbers, what goes in and out, and the next stream.
+struct Sample<'a> {
+    numbers: &'a [Line],
+    direct: &'a [Line],
+    u: &'a [Line],
+    out: &'a mut [Line],
+    fed_back: &'a mut [Line],
+    column: usize,
+    stream: usize,
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Engine, Map};
 
 use super::super::audio::Sound;
-use super::super::generate::TakeValue;
+use super::super::generate::{TakeValue, Takes, quality_figure};
 use super::super::model::ModelValue;
 use super::super::train::RunValue;
 use super::super::{Outcome, count};
@@ -145,6 +145,9 @@ fn usual(context: &Context, of: &Dynamic, options: Option<&Map>) -> Result<Figur
     }
     if of.is::<Sound>() || of.is::<TakeValue>() {
         return sounds::waveform(&Sound::of(of)?);
+    }
+    if let Some(takes) = of.clone().try_cast::<Takes>() {
+        return quality_figure(&takes);
     }
     if let Some(figure) = of.clone().try_cast::<Figure>() {
         return Ok(figure);

@@ -43,7 +43,8 @@ const DOCS: &[Doc] = &[
         "linear",
         "linear(from, to[, steps]) -> Schedule",
         "From one value to another in a straight line, over the rest of the run or some updates. As `schedule` of train, values \
-         are multiples of the learning rate; as `dropout`, probabilities; as `window`, tokens.",
+         are multiples of the learning rate; as `dropout`, probabilities; as `window`, tokens. In generate (temperature, top_p, top_k, min_p) the values \
+         themselves, and a step is a sample drawn.",
         "let rate = linear(1, 0.1);\nlet window = linear(512, 8192);",
     ),
     doc(

@@ -212,7 +212,7 @@ pub(super) const VALIDATION: &[Doc] = &[
         "model",
         "e.model -> Model",
         "A copy of the weights as they stand, to draw from or to look into; training does not notice what is done with it.",
-        trained!("on_eval", "e| generate(e.model, #{ samples: 8, batch: 1 }).save(out + \"/heard\")"),
+        trained!("on_eval", "e| generate(e.model, #{ length: 8, samples: 1 }).save(out + \"/heard\")"),
     ),
     of_eval(
         "frame",

@@ -1,5 +1,6 @@
-//! Schedules: a number as a function of the updates done. It multiplies the learning rates, or it is itself a dropout
-//! probability or the tokens of a training window.
+//! Schedules: a number as a function of the steps done. In training a step is an update, and the number multiplies the
+//! learning rates, or is itself a dropout probability or the tokens of a window; in generation a step is a sample drawn, and
+//! the number is what shapes the draw. May use: no other room.
 //!
 //! A schedule is plain data and a pure function. [`Schedule::at`] needs the number of updates done and the validation
 //! figures so far, and nothing else: resuming needs no state, and any step can be looked at alone. Schedules with a
@@ -7,8 +8,10 @@
 
 mod check;
 mod value;
+mod varying;
 
 pub use check::ScheduleError;
+pub use varying::Varying;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -24,14 +27,14 @@ pub struct Validation {
 }
 
 /// A real number as text: JSON readers may be off by a last bit, and a resumed run must decide as the first one did.
-pub(super) mod exact {
+pub(crate) mod exact {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(in crate::train) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&value.to_string())
     }
 
-    pub(in crate::train) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

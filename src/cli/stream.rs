@@ -1,0 +1,62 @@
+//! `wasabi generate … --stream`: a take into a pipe while it is made.
+
+use std::io::{self, ErrorKind, StdoutLock, Write};
+use std::path::Path;
+
+use crate::audio::{pcm16_bytes, wav_header};
+use crate::generate::{Chunk, GenerateConfig};
+use crate::script::actions::{self, ModelValue, Sink, Streamed};
+use crate::script::{Context, Diagnostic, Fault};
+
+/// Standard output, as a player reads it.
+struct Pipe<'a> {
+    out: StdoutLock<'a>,
+    /// Without a header.
+    raw: bool,
+}
+
+impl Sink for Pipe<'_> {
+    fn begin(&mut self, samples: usize, sample_rate: u32) -> io::Result<()> {
+        if self.raw {
+            return Ok(());
+        }
+        self.out.write_all(&wav_header(sample_rate, samples).map_err(io::Error::other)?)
+    }
+
+    fn chunk(&mut self, chunk: &Chunk) -> io::Result<()> {
+        self.out.write_all(&pcm16_bytes(&chunk.wave))?;
+        self.out.flush()
+    }
+}
+
+/// Streams the take, then writes what there is of it into `out`, however the stream ended.
+///
+/// # Errors
+/// What stopped it: an interrupt, a disk that is full, a model that gave out. A reader that leaves is none.
+pub(super) fn run(
+    context: &Context,
+    model: &ModelValue,
+    config: &GenerateConfig,
+    out: &Path,
+    raw: bool,
+) -> Result<(), Diagnostic> {
+    let mut pipe = Pipe { out: io::stdout().lock(), raw };
+    let streamed = actions::stream(context, model, config, &mut pipe);
+    let Streamed { takes, refused, failed } = streamed.map_err(|fault| super::work::stopped(context, fault))?;
+    let paths = takes.save(out)?;
+    let saved = paths.first().map_or_else(String::new, |path| format!("what was made is in {}", path.display()));
+    context.host.note(&saved);
+    if let Some(fault) = failed {
+        return Err(fault.into());
+    }
+    if let Some(reason) = takes.stopped() {
+        return Err(super::work::gave_out(reason));
+    }
+    match refused {
+        Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Fault::new(format!("the stream cannot be written: {error}")).with_hint(saved).into())
+        }
+        _ if context.interrupt.is_set() => Err(Diagnostic::interrupted("generation stopped as asked").with_hint(saved)),
+        _ => Ok(()),
+    }
+}
