@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use wasabi::audio::{Quantizer, Scaling};
 use wasabi::generate::{
     Chunks, Distribution, Drawing, GenerateConfig, GenerateError, Keep, LibtorchSteps, Session, Sound, Start,
-    StepLogits, Take, generate,
+    StepLogits, Take, generate, generate_on_device,
 };
 use wasabi::interrupt::Interrupt;
 use wasabi::model::{Model, Pass, SashimiConfig};
@@ -656,6 +656,45 @@ fn a_take_is_as_likely_as_the_parallel_form_says() {
         let expected = each.narrow(1, 14, 50).sum(None).double_value(&[]);
         // The engine hands its logits over in float32: 50 roundings of 1e-7 of numbers up to 3.
         assert!((take.log_likelihood - expected).abs() < 2e-5, "{} and {expected}", take.log_likelihood);
+    }
+}
+
+#[test]
+fn draws_made_on_the_device_are_those_of_the_host() {
+    let (model, sound) = (tiny(), sound());
+    let schedule =
+        serde_json::from_str::<Varying>(r#"{"kind": "linear", "from": 0.2, "to": 1.4}"#).expect("a schedule");
+    let prompt = [7, 200, 31];
+    for config in [
+        GenerateConfig::default(),
+        GenerateConfig { temperature: 0.0.into(), ..GenerateConfig::default() },
+        GenerateConfig { top_p: 0.8.into(), temperature: schedule, ..GenerateConfig::default() },
+        GenerateConfig { top_k: 5.0.into(), min_p: 0.05.into(), top_p: 0.95.into(), ..GenerateConfig::default() },
+    ] {
+        let config = GenerateConfig { samples: 3, length: Some(150), seed: 8, ..config };
+        let start = Start { prompt: &prompt, state: None };
+        let stop = Interrupt::default();
+        let mut seen = Vec::new();
+        let mut progress = |done, total| seen.push((done, total));
+        let found = generate_on_device(&model, &config, &sound, start, &stop, &mut progress).expect("takes");
+        assert_eq!(seen, [(3, 153), (67, 153), (131, 153), (153, 153)]);
+        let mut steps = LibtorchSteps::new(&model, 3).expect("a stepper");
+        let exact = generate(&mut steps, &config, &sound, &prompt, &stop, &mut |_, _| {}).expect("takes");
+        for (found, exact) in found.iter().zip(&exact) {
+            assert_eq!((found.stream, &found.tokens), (exact.stream, &exact.tokens), "{config:?}");
+            assert!((found.log_likelihood - exact.log_likelihood).abs() < 1e-9 * exact.log_likelihood.abs().max(1.0));
+            assert!((found.entropy - exact.entropy).abs() < 1e-9 * exact.entropy.abs().max(1.0));
+        }
+    }
+    {
+        let _no_grad = tch::no_grad_guard();
+        let _ = model.params().list[0].tensor.shallow_clone().fill_(f64::NAN);
+    }
+    let config = GenerateConfig { length: Some(9), ..GenerateConfig::default() };
+    let ended = generate_on_device(&model, &config, &sound, Start::default(), &Interrupt::default(), &mut |_, _| {});
+    match ended {
+        Err(error) => assert!(matches!(error, GenerateError::NotFinite { .. }), "{error}"),
+        Ok(takes) => assert!(takes[0].stopped.is_some() && takes[0].tokens.len() < 9, "{takes:?}"),
     }
 }
 

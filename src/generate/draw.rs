@@ -38,7 +38,7 @@ impl Drawing {
 }
 
 /// Added to a probability before its logarithm is taken for the entropy; chosen by the reference implementation.
-const ENTROPY_FLOOR: f64 = 1e-6;
+pub(super) const ENTROPY_FLOOR: f64 = 1e-6;
 
 /// The nucleus's edge is bracketed by halving until this few tokens are left to sort: sorting them costs about as much as
 /// another halving over 256 levels.

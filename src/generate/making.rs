@@ -96,6 +96,24 @@ impl Making {
     }
 }
 
+impl Making {
+    /// The take as it is.
+    pub(super) fn into_take(self, job: &Job<'_>, stream: usize) -> Take {
+        Take {
+            stream,
+            prompt: job.start.prompt.len().min(self.tokens.len()),
+            log_likelihood: self.seconds.iter().map(|sums| sums.log_likelihood).sum(),
+            entropy: self.seconds.iter().map(|sums| sums.entropy).sum(),
+            seconds: self.seconds,
+            retries: 0,
+            stopped: None,
+            ending: None,
+            wave: job.sound.quantizer.decode(&self.tokens),
+            tokens: self.tokens,
+        }
+    }
+}
+
 /// Some of the takes in the making.
 pub(super) struct Part<'a, E: StepLogits + ?Sized> {
     session: Session<'a, E>,
@@ -185,16 +203,9 @@ impl<'a, E: StepLogits + ?Sized> Part<'a, E> {
         let takes = self.streams.iter().zip(self.takes);
         let ending = endings.into_iter().chain(std::iter::repeat_with(|| None));
         let finished = takes.zip(ending).map(|((&stream, making), ending)| Take {
-            stream,
-            prompt: job.start.prompt.len().min(making.tokens.len()),
-            log_likelihood: making.seconds.iter().map(|sums| sums.log_likelihood).sum(),
-            entropy: making.seconds.iter().map(|sums| sums.entropy).sum(),
-            seconds: making.seconds,
-            retries: 0,
             stopped: stopped.clone(),
             ending,
-            wave: job.sound.quantizer.decode(&making.tokens),
-            tokens: making.tokens,
+            ..making.into_take(job, stream)
         });
         Ok(finished.collect())
     }

@@ -8,6 +8,7 @@
 //! Every draw is a function of (seed, stream, position), so stream 3 is the same sound alone or in a batch of 32.
 
 mod config;
+mod device;
 mod draw;
 mod engine;
 mod error;
@@ -25,6 +26,7 @@ mod stream;
 mod take;
 
 pub use config::{EngineChoice, GenerateConfig, Keep, Precision};
+pub use device::generate_on_device;
 pub use draw::{Distribution, Drawing};
 pub use engine::{Engine, Lowered};
 pub use error::GenerateError;

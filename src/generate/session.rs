@@ -48,7 +48,15 @@ pub struct Voice {
 }
 
 impl Voice {
-    fn generator(self, seed: Seed) -> ChaCha8Rng {
+    /// The number from 0 to below 1 that decides the draw at `position`.
+    pub(super) fn uniform(generator: &ChaCha8Rng, position: u64) -> f64 {
+        let mut generator = generator.clone();
+        generator.set_stream(position);
+        generator.random()
+    }
+
+    /// The stream's generator at counter 0.
+    pub(super) fn generator(self, seed: Seed) -> ChaCha8Rng {
         let Self { stream, attempt } = self;
         match attempt {
             0 => seed.stream(&format!("generate/{stream}"), 0),
@@ -327,9 +335,7 @@ impl<'a, E: StepLogits + ?Sized> Session<'a, E> {
         let (drawing, position) = (self.fixed.unwrap_or_else(|| self.plan.at(self.drawn)), self.position);
         self.settle(|distribution, _, generator| {
             distribution.shape(&drawing);
-            let mut generator = generator.clone();
-            generator.set_stream(position);
-            distribution.draw(generator.random())
+            distribution.draw(Voice::uniform(generator, position))
         })?;
         self.drawn += 1;
         Ok(&self.tokens)

@@ -201,7 +201,7 @@ fn hear_once(
 }
 
 /// Those that `config` keeps, in its order.
-fn choose(mut takes: Vec<Take>, config: &GenerateConfig) -> Vec<Take> {
+pub(super) fn choose(mut takes: Vec<Take>, config: &GenerateConfig) -> Vec<Take> {
     if let Some(keep) = config.keep {
         let each = |take: &Take| -take.bits_per_token();
         let mut order: Vec<usize> = (0..takes.len()).collect();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::Meter;
 use super::super::model::{ModelValue, Trained};
 use super::takes::{TakeValue, Takes};
+use crate::device::Device;
 use crate::generate::{
     self, Chunk, Chunks, EngineChoice, GenerateConfig, GenerateError, LibtorchSteps, Lowered, ModelName, SessionState,
     Sound, Start, StateFile, StepLogits, Take,
@@ -43,6 +44,13 @@ pub fn draw(context: &Context, model: &ModelValue, config: &GenerateConfig) -> R
         Some(model) => {
             let threads = crate::device::threads();
             generate::generate_lowered_from(model, config, sound, start, threads, interrupt, &mut progress)?
+        }
+        // A GPU waits for no draw of the host's.
+        None if begun.trained.model.device() != Device::Cpu
+            && config.save_state.is_none()
+            && config.state.is_none() =>
+        {
+            generate::generate_on_device(&begun.trained.model, config, sound, start, interrupt, &mut progress)?
         }
         None => {
             let mut engine = LibtorchSteps::new(&begun.trained.model, takes)?;
