@@ -91,7 +91,10 @@ fn the_tour_runs_from_sound_to_a_report() {
     for figure in ["sound", "tokens", "schedules", "eigenvalues", "loss", "scores", "sweep", "marked", "spectrograms"] {
         has(&folder, &[&format!("report/{figure}.png")]);
     }
-    has(&folder, &["report/metrics.parquet", "report/take.wav", "report/marked.svg", "report/tour.html", "report/tour.md"]);
+    has(
+        &folder,
+        &["report/metrics.parquet", "report/take.wav", "report/marked.svg", "report/tour.html", "report/tour.md"],
+    );
 }
 
 /// What the tour leaves out, and why.
@@ -110,7 +113,8 @@ fn the_tour_shows_all_of_the_language() {
 
     let missing: Vec<&String> = documented.difference(&used).filter(|name| !excused.contains(*name)).collect();
     assert!(missing.is_empty(), "the tour (scripts/tour.rhai) leaves out {missing:?}: give each a place there");
-    let idle: Vec<&String> = excused.iter().filter(|name| used.contains(*name) || !documented.contains(*name)).collect();
+    let idle: Vec<&String> =
+        excused.iter().filter(|name| used.contains(*name) || !documented.contains(*name)).collect();
     assert!(idle.is_empty(), "{idle:?} need no excuse in NOT_ON_THE_TOUR: the tour has them, or the language does not");
 }
 
@@ -155,7 +159,10 @@ fn embedded(rest: &str) -> &str {
 #[test]
 fn a_name_counts_where_it_is_called_or_read_and_nowhere_else() {
     let mut used = BTreeSet::new();
-    gather("// play()\nlet mean = #{ std: \"max()\" }; `min() ${a.rms} ${f(`${b.sum(1)}`)}`; x.tail.head(2)", &mut used);
+    gather(
+        "// play()\nlet mean = #{ std: \"max()\" }; `min() ${a.rms} ${f(`${b.sum(1)}`)}`; x.tail.head(2)",
+        &mut used,
+    );
     let expected = [".head(…)", ".rms", ".sum(…)", ".tail", "f(…)"];
     assert_eq!(used, expected.iter().map(|name| (*name).to_owned()).collect());
 }
