@@ -192,6 +192,8 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 /// What the field calls an option elsewhere, and what it may be called here, the likeliest first.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("layer", &["block"]),
+    ("batch", &["samples"]),
+    ("takes", &["samples"]),
     ("learning_rate", &["lr"]),
     ("rate", &["lr", "sample_rate"]),
     ("batch_size", &["batch"]),
