@@ -54,7 +54,9 @@ fn enter_continues_while_something_is_open() {
     let folder = scratch("repl-open");
     let mut session = prompt(&folder);
     session.send_line("let total = [1, 2,").expect("typing");
+    session.expect("1, 2,\r\n").expect("a second line of the same input");
     session.send_line("    39].reduce(|sum, x| (sum ?? 0) + x);").expect("typing");
+    session.expect("\u{1b}[?2004l").expect("the end of the input");
     session.expect(PROMPT).expect("the prompt after the whole input");
     ask(&mut session, "total", r"\b42\b");
 }
@@ -95,7 +97,7 @@ fn ctrl_c_twice_gives_the_work_up_and_variables_stay() {
     let mut session = prompt(&folder);
     ask(&mut session, &format!("let kept = 41; let music = {};", tones_corpus()), "\n");
     // An update of many passes takes seconds: the second request comes while the first still waits for its end.
-    let net = "sashimi(#{ d_model: 128, n_layers: 4, pool: [4], d_state: 64 })";
+    let net = "sashimi(#{ d_model: 256, n_layers: 6, pool: [4], d_state: 64 })";
     let options = "steps: 100000, batch: 1, accumulate: 40, eval_windows: 1, out: \"run\"";
     session.send_line(format!("let run = train({net}, music, #{{ {options} }});")).expect("typing");
     session.expect(Regex("training")).expect("a progress bar");
@@ -107,9 +109,10 @@ fn ctrl_c_twice_gives_the_work_up_and_variables_stay() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(record.is_file(), "the run has begun");
+    std::thread::sleep(Duration::from_millis(700)); // and its first update, too
     session.send(ControlCode::EndOfText).expect("Ctrl-C");
     // Far enough apart to be heard as two.
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(Duration::from_millis(300));
     session.send(ControlCode::EndOfText).expect("Ctrl-C again");
     session.expect("asked twice").expect("what happened");
     session.expect(PROMPT).expect("the prompt after both");
