@@ -101,3 +101,13 @@ fn spectra_that_cannot_be_are_refused() {
         assert!(mel(&spectrogram, n_mels, f_min, f_max).is_err(), "{n_mels} {f_min} {f_max}");
     }
 }
+
+#[test]
+fn a_spectrogram_ends_when_somebody_asks() {
+    let interrupt = wasabi::interrupt::Interrupt::default();
+    let samples = vec![0.5; 16_000];
+    assert!(wasabi::audio::stft_until(&samples, &StftConfig::default(), &interrupt).is_ok());
+    interrupt.set();
+    let stopped = wasabi::audio::stft_until(&samples, &StftConfig::default(), &interrupt);
+    assert!(matches!(stopped, Err(wasabi::audio::AudioError::Interrupted)));
+}

@@ -73,6 +73,14 @@ impl Spectrogram {
 /// # Errors
 /// [`AudioError::Spectrum`] for a frame of fewer than 2 samples, a hop of 0, or a sample rate of 0.
 pub fn stft(samples: &[f32], config: &StftConfig) -> Result<Spectrogram, AudioError> {
+    stft_until(samples, config, &Interrupt::default())
+}
+
+/// The same, until somebody asks to stop.
+///
+/// # Errors
+/// As [`stft`]; [`AudioError::Interrupted`] when asked to stop.
+pub fn stft_until(samples: &[f32], config: &StftConfig, interrupt: &Interrupt) -> Result<Spectrogram, AudioError> {
     let StftConfig { sample_rate, fft_size, hop } = *config;
     for (value, least, needed) in [
         (fft_size, 2, "an fft_size of at least 2 samples"),
@@ -87,6 +95,9 @@ pub fn stft(samples: &[f32], config: &StftConfig) -> Result<Spectrogram, AudioEr
     let (bins, frames) = (analyser.bins(), 1 + samples.len() / hop);
     let mut power = Vec::with_capacity(frames * bins);
     for t in 0..frames {
+        if t % WINDOWS_AT_ONCE == 0 && interrupt.is_set() {
+            return Err(AudioError::Interrupted);
+        }
         let sample = |n: usize| (t * hop + n).checked_sub(fft_size / 2).and_then(|at| samples.get(at)).copied();
         power.extend(analyser.power(sample)?);
     }

@@ -19,7 +19,7 @@ use crate::script::fault::Fault;
 pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
     engine.register_type_with_name::<Figure>("Figure");
     charts::register(engine, docs);
-    sounds::register(engine, docs);
+    sounds::register(engine, docs, context);
     systems::register(engine, docs, context);
     compose::register(engine, docs, context);
     look::register(engine, docs);

@@ -1,12 +1,16 @@
 //! Spectrograms and waveforms.
 
+use std::rc::Rc;
+
 use rhai::{Dynamic, Engine, Map};
 
 use super::super::Outcome;
 use super::super::audio::Sound;
-use crate::audio::{StftConfig, mel, stft, to_db};
+use crate::audio::{AudioError, StftConfig, mel, stft_until, to_db};
+use crate::interrupt::Interrupt;
 use crate::options::{OptionError, Options};
 use crate::plot::{self, Figure, FrequencyAxis, SpectrogramData};
+use crate::script::context::Context;
 use crate::script::convert;
 use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
@@ -74,25 +78,33 @@ const DOCS: &[Doc] = &[
     },
 ];
 
-pub(super) fn register(engine: &mut Engine, docs: &mut Docs) {
+pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Context>) {
     docs.add(DOCS);
-    engine
-        .register_fn("spectrogram", |sound: Dynamic| -> Outcome<Figure> {
-            Ok(spectrogram(&sound, &SpectrogramConfig::default())?)
-        })
-        .register_fn("spectrogram", |sound: Dynamic, options: Map| -> Outcome<Figure> {
-            Ok(spectrogram(&sound, &convert::options(&options)?)?)
-        })
-        .register_fn("spectrogram_pair", |a: &str, upper: Dynamic, b: &str, lower: Dynamic| -> Outcome<Figure> {
-            Ok(pair((a, &upper), (b, &lower), &SpectrogramConfig::default())?)
-        })
-        .register_fn(
-            "spectrogram_pair",
-            |a: &str, upper: Dynamic, b: &str, lower: Dynamic, options: Map| -> Outcome<Figure> {
-                Ok(pair((a, &upper), (b, &lower), &convert::options(&options)?)?)
-            },
-        )
-        .register_fn("waveform", |sound: Dynamic| -> Outcome<Figure> { Ok(waveform(&Sound::of(&sound)?)?) });
+    let shared = Rc::clone(context);
+    engine.register_fn("spectrogram", move |sound: Dynamic| -> Outcome<Figure> {
+        shared.finish(spectrogram(&sound, &SpectrogramConfig::default(), &shared.interrupt))
+    });
+    let shared = Rc::clone(context);
+    engine.register_fn("spectrogram", move |sound: Dynamic, options: Map| -> Outcome<Figure> {
+        let config = convert::options(&options)?;
+        shared.finish(spectrogram(&sound, &config, &shared.interrupt))
+    });
+    let shared = Rc::clone(context);
+    engine.register_fn(
+        "spectrogram_pair",
+        move |a: &str, upper: Dynamic, b: &str, lower: Dynamic| -> Outcome<Figure> {
+            shared.finish(pair((a, &upper), (b, &lower), &SpectrogramConfig::default(), &shared.interrupt))
+        },
+    );
+    let shared = Rc::clone(context);
+    engine.register_fn(
+        "spectrogram_pair",
+        move |a: &str, upper: Dynamic, b: &str, lower: Dynamic, options: Map| -> Outcome<Figure> {
+            let config = convert::options(&options)?;
+            shared.finish(pair((a, &upper), (b, &lower), &config, &shared.interrupt))
+        },
+    );
+    engine.register_fn("waveform", |sound: Dynamic| -> Outcome<Figure> { Ok(waveform(&Sound::of(&sound)?)?) });
 }
 
 /// Amplitude over time.
@@ -100,27 +112,32 @@ pub(super) fn waveform(sound: &Sound) -> Result<Figure, Fault> {
     Ok(plot::waveform(&sound.samples, sound.sample_rate)?)
 }
 
-fn spectrogram(sound: &Dynamic, config: &SpectrogramConfig) -> Result<Figure, Fault> {
+fn spectrogram(sound: &Dynamic, config: &SpectrogramConfig, interrupt: &Interrupt) -> Result<Figure, Fault> {
     let sound = Sound::of(sound)?;
-    Ok(plot::spectrogram(&levels(&sound, config)?, &sound.name)?)
+    Ok(plot::spectrogram(&levels(&sound, config, interrupt)?, &sound.name)?)
 }
 
-fn pair(upper: (&str, &Dynamic), lower: (&str, &Dynamic), config: &SpectrogramConfig) -> Result<Figure, Fault> {
-    let data = |sound: &Dynamic| levels(&Sound::of(sound)?, config);
+fn pair(
+    upper: (&str, &Dynamic),
+    lower: (&str, &Dynamic),
+    config: &SpectrogramConfig,
+    interrupt: &Interrupt,
+) -> Result<Figure, Fault> {
+    let data = |sound: &Dynamic| levels(&Sound::of(sound)?, config, interrupt);
     Ok(plot::spectrogram_pair((upper.0, &data(upper.1)?), (lower.0, &data(lower.1)?))?)
 }
 
 /// Below this, in dB, sound is silence.
 const FLOOR_DB: f32 = -140.0;
 
-fn levels(sound: &Sound, config: &SpectrogramConfig) -> Result<SpectrogramData, Fault> {
+fn levels(sound: &Sound, config: &SpectrogramConfig, interrupt: &Interrupt) -> Result<SpectrogramData, Fault> {
     let (frames, bins) = (1 + sound.samples.len() / config.hop, config.mels.max(config.fft_size / 2 + 1));
     if frames.saturating_mul(bins) > MOST_LEVELS {
         return Err(Fault::new(format!("a spectrogram of {frames} frames × {bins} bins is too large to compute"))
             .with_hint("a longer hop, a smaller fft_size, or a piece of the sound: sound.slice(0, 10)"));
     }
     let stft_config = StftConfig { sample_rate: sound.sample_rate, fft_size: config.fft_size, hop: config.hop };
-    let spectrum = stft(&sound.samples, &stft_config)?;
+    let spectrum = stft_until(&sound.samples, &stft_config, interrupt)?;
     let max_hz = f64::from(sound.sample_rate) / 2.0;
     let seconds = sound.seconds();
     if config.mels == 0 {
@@ -129,6 +146,9 @@ fn levels(sound: &Sound, config: &SpectrogramConfig) -> Result<SpectrogramData, 
         return Ok(SpectrogramData { frames, bins, db: to_db(&spectrum.power, FLOOR_DB), seconds, axis });
     }
     let bands = mel(&spectrum, config.mels, 0.0, max_hz)?;
+    if interrupt.is_set() {
+        return Err(AudioError::Interrupted.into());
+    }
     let axis = FrequencyAxis::Bands { centres_hz: bands.centres };
     Ok(SpectrogramData { frames: bands.frames, bins: bands.n_mels, db: to_db(&bands.power, FLOOR_DB), seconds, axis })
 }
