@@ -137,7 +137,7 @@ impl Recurrence {
 
 impl StepFactors {
     /// From a DPLR system whose `c` is C̃ for length `l_kernel` (plain C when 0), in float64 throughout. `shared`: every
-    /// channel has the same `lambda`, `b` and `p`; the step is then the diagonal one where [`modal`] allows it.
+    /// channel has the same `lambda`, `b` and `p`; the step is then the diagonal one where its eigenvectors allow it.
     ///
     /// # Errors
     /// libtorch's.
