@@ -71,7 +71,7 @@ fn modal(system: &Continuous, c: &Tensor) -> Result<Option<Modal>, SsmError> {
     }
     // LAPACK gives up on some matrices: those keep their correction.
     let Ok((values, vectors)) = a.f_linalg_eig() else { return Ok(None) };
-    let condition = vectors.f_linalg_cond(2.0).and_then(|x| Ok(f64::try_from(x)?)).unwrap_or(f64::INFINITY);
+    let condition = vectors.f_linalg_cond(2.0).and_then(f64::try_from).unwrap_or(f64::INFINITY);
     if condition.is_nan() || condition > CONDITION {
         return Ok(None);
     }
