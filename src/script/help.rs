@@ -272,14 +272,14 @@ mod tests {
         Frame: made by table
 
         Properties
-          frame.height -> integer
-              Does one thing and then another thing, for long enough
-              to be wrapped
+          frame.height -> integer  Does one thing and then another
+                                   thing, for long enough to be
+                                   wrapped
 
         Methods that make another Frame
-          frame.sort(by) -> Frame
-              Does one thing and then another thing, for long enough
-              to be wrapped
+          frame.sort(by) -> Frame  Does one thing and then another
+                                   thing, for long enough to be
+                                   wrapped
 
         Methods
           frame.save(path)  Does one thing and then another thing,
