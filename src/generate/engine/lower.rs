@@ -31,7 +31,8 @@ pub(super) fn lower(model: &Model, precision: Precision) -> Result<Network, Gene
     let (mut next, mut channels) = (Some(outermost), d_model);
     while let Some(tier) = next {
         let down = tier.down.iter().map(|block| self::block(block, channels, precision)).collect::<Result<_, _>>()?;
-        let blocks = tier.blocks.iter().map(|block| self::block(block, channels, precision)).collect::<Result<_, _>>()?;
+        let blocks =
+            tier.blocks.iter().map(|block| self::block(block, channels, precision)).collect::<Result<_, _>>()?;
         let (pool, inside) = match &tier.pooled {
             Some(pooled) => {
                 let (pool, inside) = self::pool(pooled, channels, precision)?;
@@ -60,7 +61,10 @@ fn block(residual: &model::Residual, channels: usize, precision: Precision) -> R
             let (skip, gated) = block.skip_and_map();
             let (skip, gated) = (numbers(skip)?, Weights::of(gated)?);
             Layer::S4([0, 1].map(|part| {
-                (StateSpace::pack(&factors, &skip, part), gated.of_inputs(plain, Layout::halves(channels), part, precision))
+                (
+                    StateSpace::pack(&factors, &skip, part),
+                    gated.of_inputs(plain, Layout::halves(channels), part, precision),
+                )
             }))
         }
         model::Layer::Lstm(_) => return Err(refuse("an LSTM block".to_owned())),

@@ -95,7 +95,13 @@ pub(super) fn share(lines: usize, part: usize) -> Range<usize> {
 
 impl Matrix {
     /// Packs what `outputs` take of `inputs`. `weight`: `(all outputs, all inputs)`; `bias`: `(all outputs)`, none for zeros.
-    pub(super) fn pack(weight: &[f32], bias: Option<&[f32]>, inputs: &Side, outputs: &Side, precision: Precision) -> Self {
+    pub(super) fn pack(
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        inputs: &Side,
+        outputs: &Side,
+        precision: Precision,
+    ) -> Self {
         let width = inputs.layout.groups * inputs.layout.size;
         let output_lines = outputs.lines.len();
         let value = |output: usize, input: usize| match (outputs.entry(output), inputs.entry(input)) {
@@ -109,14 +115,18 @@ impl Matrix {
             let line = |line: usize, input: usize| Line(std::array::from_fn(|lane| value(line * WIDTH + lane, input)));
             match precision {
                 Precision::F32 => {
-                    weights.extend((0..inputs.numbers()).flat_map(|input| tile.clone().map(move |at| (at, input))).map(
-                        |(at, input)| line(at, input),
-                    ));
+                    weights.extend(
+                        (0..inputs.numbers())
+                            .flat_map(|input| tile.clone().map(move |at| (at, input)))
+                            .map(|(at, input)| line(at, input)),
+                    );
                 }
                 Precision::Bf16 => {
-                    weights.extend((0..inputs.numbers() / 2).flat_map(|pair| tile.clone().map(move |at| (at, 2 * pair))).map(
-                        |(at, input)| Line::pair(&line(at, input), &line(at, input + 1)),
-                    ));
+                    weights.extend(
+                        (0..inputs.numbers() / 2)
+                            .flat_map(|pair| tile.clone().map(move |at| (at, 2 * pair)))
+                            .map(|(at, input)| Line::pair(&line(at, input), &line(at, input + 1))),
+                    );
                 }
             }
             first = tile.end;
@@ -221,14 +231,30 @@ impl Job<'_> {
         while rows.len() >= 4 {
             let x = std::array::from_fn(|_| rows.next().unwrap_or_default());
             let out = std::array::from_fn(|_| out.next().unwrap_or_default());
-            match const { if K > 1 { 1 } else if T > 4 { 4 } else { T } } {
+            match const {
+                if K > 1 {
+                    1
+                } else if T > 4 {
+                    4
+                } else {
+                    T
+                }
+            } {
                 1 => self.lines::<S, K, P, T, 1, 4>(lanes, x, out),
                 2 => self.lines::<S, K, P, T, 2, 4>(lanes, x, out),
                 _ => self.lines::<S, K, P, T, 4, 4>(lanes, x, out),
             }
         }
         for (x, out) in rows.zip(out) {
-            match const { if K == 2 && T > 4 { 4 } else if K > 2 { 1 } else { T } } {
+            match const {
+                if K == 2 && T > 4 {
+                    4
+                } else if K > 2 {
+                    1
+                } else {
+                    T
+                }
+            } {
                 1 => self.lines::<S, K, P, T, 1, 1>(lanes, [x], [out]),
                 4 => self.lines::<S, K, P, T, 4, 1>(lanes, [x], [out]),
                 _ => self.lines::<S, K, P, T, T, 1>(lanes, [x], [out]),

@@ -160,7 +160,10 @@ fn block(residual: &model::Residual, channels: usize, precision: Precision) -> R
             let [widen, narrow] = block.maps();
             let [hidden, _] = lower::sizes(&widen.matrix()?);
             let hidden = Layout::plain(hidden);
-            Layer::FeedForward(lower::matrix(widen, plain, hidden, precision)?, lower::matrix(narrow, hidden, plain, precision)?)
+            Layer::FeedForward(
+                lower::matrix(widen, plain, hidden, precision)?,
+                lower::matrix(narrow, hidden, plain, precision)?,
+            )
         }
         model::Layer::Lstm(_) => return Err(GenerateError::NotLowered("an LSTM block".to_owned())),
     };

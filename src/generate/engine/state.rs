@@ -87,7 +87,10 @@ impl Streams {
             for (&(modes, rank), [first, second]) in tier.layers.iter().zip(&mut memory.layers) {
                 for vector in 0..2 * modes + rank {
                     let at = (modes, rank, vector);
-                    with(tier.channels, &mut first.vector(at, (stream, streams)).chain(second.vector(at, (stream, streams))));
+                    with(
+                        tier.channels,
+                        &mut first.vector(at, (stream, streams)).chain(second.vector(at, (stream, streams))),
+                    );
                 }
             }
             let own = stream * tier.factor * lines;

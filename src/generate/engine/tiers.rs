@@ -291,7 +291,10 @@ impl Streams {
             own.phase = lead.phase;
             own.collected.copy_from_slice(&lead.collected);
             own.dealt.copy_from_slice(&lead.dealt);
-            own.layers.iter_mut().zip(&mut lead.layers).for_each(|(own, lead)| std::mem::swap(&mut own[1], &mut lead[1]));
+            own.layers
+                .iter_mut()
+                .zip(&mut lead.layers)
+                .for_each(|(own, lead)| std::mem::swap(&mut own[1], &mut lead[1]));
         }
     }
 
