@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-BUDGET=43975 # instructions a step, 2026-11-24, rustc 1.95.0
+BUDGET=94327 # instructions a step, 2026-11-24, rustc 1.95.0
 ROUND=16     # steps a round
 
 command -v valgrind >/dev/null || { echo "step cost: not counted, there is no valgrind here"; exit 0; }
