@@ -55,8 +55,10 @@ pub struct Distribution {
     /// `exp(shifted)`: probabilities before division by `sum`.
     exponentials: Vec<f64>,
     sum: f64,
-    /// What is drawn from, not normalised: zero for a token that a mask removed.
+    /// What is drawn from where that is `shaped`, not normalised: zero for a token that a mask removed.
     weights: Vec<f64>,
+    shaped: bool,
+    /// The sum of what is drawn from.
     total: f64,
     /// The tokens as a permutation, or at its front those whose order matters: scratch.
     order: Vec<u16>,
@@ -72,6 +74,7 @@ impl Distribution {
             exponentials: vec![1.0; levels],
             sum: levels as f64,
             weights: vec![1.0; levels],
+            shaped: false,
             total: levels as f64,
             order: (0..=u16::MAX).take(levels).collect(),
         }
@@ -81,13 +84,8 @@ impl Distribution {
     /// them: one is not a number or positive infinity, or all are negative infinity (which alone means probability zero).
     #[must_use]
     pub fn set(&mut self, logits: &[f32]) -> bool {
-        let largest = logits.iter().fold(f32::NEG_INFINITY, |max, &logit| if logit > max { logit } else { max });
-        if !largest.is_finite() || logits.iter().any(|logit| logit.is_nan()) {
-            return false;
-        }
-        self.sum = softmax::exponentials(logits, f64::from(largest), &mut self.shifted, &mut self.exponentials);
-        self.weights.copy_from_slice(&self.exponentials);
-        self.total = self.sum;
+        let Some(sum) = softmax::exponentials(logits, &mut self.shifted, &mut self.exponentials) else { return false };
+        (self.sum, self.total, self.shaped) = (sum, sum, false);
         true
     }
 
@@ -114,11 +112,10 @@ impl Distribution {
         let last = self.last_kept(top_k, drawing.top_p);
         let temperature = if drawing.temperature == 0.0 { 1.0 } else { drawing.temperature };
         if last.is_none() && drawing.min_p == 0.0 && temperature == 1.0 {
-            self.weights.copy_from_slice(&self.exponentials);
-            self.total = self.sum;
+            (self.total, self.shaped) = (self.sum, false);
             return;
         }
-        self.total = 0.0;
+        (self.total, self.shaped) = (0.0, true);
         for (weight, token) in self.weights.iter_mut().zip(0..=u16::MAX) {
             let at = usize::from(token);
             // The most probable token's exponential is 1.
@@ -135,7 +132,7 @@ impl Distribution {
 
     /// The probabilities that [`draw`](Self::draw) draws from, as last shaped.
     pub fn probabilities(&self) -> impl Iterator<Item = f64> + '_ {
-        self.weights.iter().map(|weight| weight / self.total)
+        self.drawn_from().iter().map(|weight| weight / self.total)
     }
 
     /// The token at `u` of the way, `0 ≤ u < 1`, through the shaped probabilities laid end to end in the order of the
@@ -145,7 +142,7 @@ impl Distribution {
         let target = u * self.total;
         let mut before = 0.0;
         let mut last = 0;
-        for (&weight, token) in self.weights.iter().zip(0..=u16::MAX) {
+        for (&weight, token) in self.drawn_from().iter().zip(0..=u16::MAX) {
             if weight > 0.0 {
                 last = token;
                 before += weight;
@@ -155,6 +152,10 @@ impl Distribution {
             }
         }
         last
+    }
+
+    fn drawn_from(&self) -> &[f64] {
+        if self.shaped { &self.weights } else { &self.exponentials }
     }
 
     /// The least probable token that both masks keep; `None` when they keep all.

@@ -1,7 +1,8 @@
 //! Exponentials and logarithms of a whole row at once, in float64, on the CPU's vectors.
 //!
-//! Only sums and products of single roundings, in an order that does not depend on the width of the vectors: every machine
-//! draws the same token from the same logits.
+//! Every operation, fused multiply-adds included, is rounded once and in an order that does not depend on the width of the
+//! vectors: every machine draws the same token from the same logits. Loops over lanes are short and apart, and whole lanes are
+//! taken as arrays: that is what the compiler makes vectors of (docs/performance.md).
 
 use std::f64::consts::{LN_2, LOG2_E};
 
@@ -31,27 +32,28 @@ const EXP: [f64; 14] = {
     coefficients
 };
 
-/// Terms of `2 artanh(s) = 2 (s + s³/3 + …)`; with `|s| ≤ 0.172`, what is left out is below 3e-18.
-const TERMS: usize = 11;
+/// Terms of `2 artanh(s) = 2 (s + s³/3 + …)`; with `|s| ≤ 0.172`, what is left out is below 3e-16.
+const TERMS: usize = 9;
 
 #[inline(always)]
 fn exp(x: &Lane) -> Lane {
-    let mut out = [0.0; LANES];
+    let (mut shifted, mut r) = ([0.0; LANES], [0.0; LANES]);
     for j in 0..LANES {
         let x = if x[j] < LEAST { LEAST } else { x[j] };
-        let shifted = x * LOG2_E + ROUNDER;
-        let n = shifted - ROUNDER;
-        let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
-        let mut sum = EXP[13];
-        for &coefficient in EXP[..13].iter().rev() {
-            sum = sum * r + coefficient;
+        shifted[j] = x * LOG2_E + ROUNDER;
+        let n = shifted[j] - ROUNDER;
+        r[j] = (x - n * LN_2_HIGH) - n * LN_2_LOW;
+    }
+    let mut out = [EXP[13]; LANES];
+    for &coefficient in EXP[..13].iter().rev() {
+        for j in 0..LANES {
+            out[j] = out[j].mul_add(r[j], coefficient);
         }
-        // The integer stands in the low bits of `shifted`: moved to the exponent, it is a power of two.
-        let power = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1.0_f64.to_bits()));
-        out[j] = sum * power;
     }
     for j in 0..LANES {
-        out[j] = if x[j] < LEAST { 0.0 } else { out[j] };
+        // The integer stands in the low bits of `shifted`: moved to the exponent, it is a power of two.
+        let power = f64::from_bits((shifted[j].to_bits() << 52).wrapping_add(1.0_f64.to_bits()));
+        out[j] = if x[j] < LEAST { 0.0 } else { out[j] * power };
     }
     out
 }
@@ -69,49 +71,84 @@ fn ln(x: &Lane) -> Lane {
         let mantissa = f64::from_bits(bits.wrapping_sub(above & (0xfff_u64 << 52)));
         let s = (mantissa - 1.0) / (mantissa + 1.0);
         let square = s * s;
-        let mut sum = 0.0;
+        let mut sum = 0.0_f64;
         for term in (0..TERMS).rev() {
-            sum = sum * square + 2.0 / (2 * term + 1) as f64;
+            sum = sum.mul_add(square, 2.0 / (2 * term + 1) as f64);
         }
         out[j] = f64::from(exponent) * LN_2 + sum * s;
     }
     out
 }
 
-/// `shifted = logits − largest`, `exponentials = e^shifted`; returns their sum.
-pub(super) fn exponentials(logits: &[f32], largest: f64, shifted: &mut [f64], exponentials: &mut [f64]) -> f64 {
-    pulp::Arch::new().dispatch(Exponentials { logits, largest, shifted, exponentials })
+/// `shifted = logits − largest logit`, `exponentials = e^shifted`; returns their sum. None, with nothing changed, when no
+/// distribution comes of the logits: one is not a number or positive infinity, or all are negative infinity.
+pub(super) fn exponentials(logits: &[f32], shifted: &mut [f64], exponentials: &mut [f64]) -> Option<f64> {
+    pulp::Arch::new().dispatch(Exponentials { logits, shifted, exponentials })
 }
 
 struct Exponentials<'a> {
     logits: &'a [f32],
-    largest: f64,
     shifted: &'a mut [f64],
     exponentials: &'a mut [f64],
 }
 
 impl pulp::NullaryFnOnce for Exponentials<'_> {
-    type Output = f64;
+    type Output = Option<f64>;
 
     #[inline(always)]
-    fn call(self) -> f64 {
+    fn call(self) -> Option<f64> {
+        let largest = f64::from(largest(self.logits)?);
         let mut sums = [0.0; LANES];
-        let rows =
-            self.logits.chunks(LANES).zip(self.shifted.chunks_mut(LANES)).zip(self.exponentials.chunks_mut(LANES));
-        for ((logits, shifted), exponentials) in rows {
-            let mut x = [f64::NEG_INFINITY; LANES];
-            for (x, &logit) in x.iter_mut().zip(logits) {
-                *x = f64::from(logit) - self.largest;
-            }
-            let e = exp(&x);
-            for (sum, e) in sums.iter_mut().zip(e) {
-                *sum += e;
-            }
-            shifted.copy_from_slice(&x[..shifted.len()]);
-            exponentials.copy_from_slice(&e[..exponentials.len()]);
+        let (rows, rest) = self.logits.as_chunks::<LANES>();
+        let (shifted, last_shifted) = self.shifted.as_chunks_mut::<LANES>();
+        let (exponentials, last_exponentials) = self.exponentials.as_chunks_mut::<LANES>();
+        for ((logits, shifted), exponentials) in rows.iter().zip(shifted).zip(exponentials) {
+            (*shifted, *exponentials) = exponentials_of(logits, largest, &mut sums);
         }
-        sums.iter().sum()
+        if !rest.is_empty() {
+            let (shifted, exponentials) = exponentials_of(&padded(rest, f32::NEG_INFINITY), largest, &mut sums);
+            last_shifted.copy_from_slice(&shifted[..rest.len()]);
+            last_exponentials.copy_from_slice(&exponentials[..rest.len()]);
+        }
+        Some(sums.iter().sum())
     }
+}
+
+/// A row's end, filled up.
+#[inline(always)]
+fn padded<T: Copy>(rest: &[T], padding: T) -> [T; LANES] {
+    let mut lane = [padding; LANES];
+    lane[..rest.len()].copy_from_slice(rest);
+    lane
+}
+
+#[inline(always)]
+fn exponentials_of(logits: &[f32; LANES], largest: f64, sums: &mut Lane) -> (Lane, Lane) {
+    let mut x = [0.0; LANES];
+    for j in 0..LANES {
+        x[j] = f64::from(logits[j]) - largest;
+    }
+    let e = exp(&x);
+    for j in 0..LANES {
+        sums[j] += e[j];
+    }
+    (x, e)
+}
+
+/// The largest of `logits`; none when one is not a number, or when the largest is infinite.
+#[inline(always)]
+fn largest(logits: &[f32]) -> Option<f32> {
+    let (mut largest, mut odd) = ([f32::NEG_INFINITY; LANES], [false; LANES]);
+    let (rows, rest) = logits.as_chunks::<LANES>();
+    let last = padded(rest, f32::NEG_INFINITY);
+    for logits in rows.iter().chain([&last]) {
+        for j in 0..LANES {
+            odd[j] |= logits[j].is_nan();
+            largest[j] = if logits[j] > largest[j] { logits[j] } else { largest[j] };
+        }
+    }
+    let largest = largest.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    (largest.is_finite() && !odd.contains(&true)).then_some(largest)
 }
 
 /// `Σ −p ln(p + floor)` over `p = exponentials / sum`.
@@ -125,24 +162,33 @@ struct Entropy<'a> {
     floor: f64,
 }
 
+impl Entropy<'_> {
+    #[inline(always)]
+    fn add(&self, exponentials: &Lane, sums: &mut Lane) {
+        let (mut p, mut floored) = ([0.0; LANES], [0.0; LANES]);
+        for j in 0..LANES {
+            p[j] = exponentials[j] * self.scale;
+            floored[j] = p[j] + self.floor;
+        }
+        let logarithms = ln(&floored);
+        for j in 0..LANES {
+            sums[j] -= p[j] * logarithms[j];
+        }
+    }
+}
+
 impl pulp::NullaryFnOnce for Entropy<'_> {
     type Output = f64;
 
     #[inline(always)]
     fn call(self) -> f64 {
         let mut sums = [0.0; LANES];
-        for exponentials in self.exponentials.chunks(LANES) {
-            let mut p = [0.0; LANES];
-            p[..exponentials.len()].copy_from_slice(exponentials);
-            let mut floored = [0.0; LANES];
-            for j in 0..LANES {
-                p[j] *= self.scale;
-                floored[j] = p[j] + self.floor;
-            }
-            let logarithms = ln(&floored);
-            for j in 0..LANES {
-                sums[j] -= p[j] * logarithms[j];
-            }
+        let (rows, rest) = self.exponentials.as_chunks::<LANES>();
+        for row in rows {
+            self.add(row, &mut sums);
+        }
+        if !rest.is_empty() {
+            self.add(&padded(rest, 0.0), &mut sums);
         }
         sums.iter().sum()
     }

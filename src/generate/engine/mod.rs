@@ -175,8 +175,13 @@ impl StepLogits for Engine {
         };
         let rows = padded.chunks_exact(levels.div_ceil(WIDTH));
         for (row, lines) in self.logits.chunks_exact_mut(levels).zip(rows) {
-            for (logits, line) in row.chunks_mut(WIDTH).zip(lines) {
-                logits.copy_from_slice(&line.0[..logits.len()]);
+            let (whole, rest) = row.as_chunks_mut::<WIDTH>();
+            let (full, last) = lines.split_at(whole.len());
+            for (logits, line) in whole.iter_mut().zip(full) {
+                *logits = line.0;
+            }
+            for (logits, line) in rest.iter_mut().zip(last.iter().flat_map(|line| &line.0)) {
+                *logits = *line;
             }
         }
         Ok(&self.logits)
