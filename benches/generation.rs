@@ -22,7 +22,7 @@ use rand::Rng;
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 use wasabi::audio::load_mono;
-use wasabi::generate::{Drawing, LibtorchSteps, Lowered, Precision, Session, StepLogits};
+use wasabi::generate::{Drawing, Engine, LibtorchSteps, Lowered, Precision, Session, StepLogits};
 use wasabi::model::{Model, Pass, SashimiConfig};
 use wasabi::seed::Seed;
 use wasabi::train::load_model;
@@ -127,7 +127,8 @@ fn print_figures(figures: &[(String, f64, &str)]) {
 /// Steps the model with 2 layers on one core, without drawing: so many rounds of the pools.
 fn count(rounds: usize) -> Outcome<()> {
     let mut engine = Lowered::new(&default_model(2)?)?.engine(1);
-    counted_steps(&mut engine, rounds)
+    counted_steps(&mut engine, rounds)?;
+    counted_draws(&mut Session::new(&mut engine, Drawing::default(), Seed(0), 128)?, rounds)
 }
 
 /// A name of its own, by which valgrind knows what to count.
@@ -135,6 +136,15 @@ fn count(rounds: usize) -> Outcome<()> {
 fn counted_steps(engine: &mut impl StepLogits, rounds: usize) -> Outcome<()> {
     for t in 0..rounds * ROUND {
         engine.step(&[(t * t % 251) as u16])?;
+    }
+    Ok(())
+}
+
+/// The same of steps with their draws.
+#[inline(never)]
+fn counted_draws(session: &mut Session<'_, Engine>, rounds: usize) -> Outcome<()> {
+    for _ in 0..rounds * ROUND {
+        session.draw()?;
     }
     Ok(())
 }
