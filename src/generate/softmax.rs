@@ -32,8 +32,8 @@ const EXP: [f64; 14] = {
     coefficients
 };
 
-/// Terms of `2 artanh(s) = 2 (s + s³/3 + …)`; with `|s| ≤ 0.172`, what is left out is below 3e-16.
-const TERMS: usize = 9;
+/// Terms of `2 artanh(s) = 2 (s + s³/3 + …)`; with `|s| ≤ 0.172`, what is left out is below 1e-17.
+const TERMS: usize = 10;
 
 #[inline(always)]
 fn exp(x: &Lane) -> Lane {
