@@ -158,12 +158,12 @@ fn s4d_starts_are_the_references() {
 }
 
 /// Kernel and gradients of a case, in both precisions.
-fn check_kernel(case: &Case, make: impl Fn(&Continuous, i64, &mut Tape) -> Tensor) {
+fn check_kernel(case: &Case, make: impl Fn(&Continuous, i64, Kind, &mut Tape) -> Tensor) {
     let length = case.hyper("L").as_i64().expect("L");
     for (kind, precision) in PRECISIONS {
         let leaves = Leaves::new(case, kind);
         let mut tape = Tape::recording();
-        let kernel = make(&leaves.system(), length, &mut tape).to_kind(kind);
+        let kernel = make(&leaves.system(), length, kind, &mut tape).to_kind(kind);
         case.check("K", &values(&kernel), precision);
         let loss = (&kernel * tensor(case.tensor("G"), kind)).sum(Kind::Double);
         case.check("loss", &values(&loss), precision);
@@ -179,7 +179,7 @@ fn check_kernel(case: &Case, make: impl Fn(&Continuous, i64, &mut Tape) -> Tenso
 
 fn check_dplr(case: &Case) {
     if case.has("K") {
-        check_kernel(case, |system, length, tape| dplr::kernel(system, length, tape).expect("a kernel"));
+        check_kernel(case, |system, length, kind, tape| dplr::kernel_in(system, length, kind, tape).expect("a kernel"));
     }
     if case.has("C_raw") {
         check_attuning(case);
@@ -213,7 +213,7 @@ mod dplr_kernels_and_their_gradients_are_the_references {
 
 fn check_s4d(case: &Case) {
     let rule = if case.hyper("disc") == "zoh" { Discretization::Zoh } else { Discretization::Bilinear };
-    check_kernel(case, |system, length, tape| s4d::kernel(system, rule, length, tape).expect("a kernel"));
+    check_kernel(case, |system, length, _, tape| s4d::kernel(system, rule, length, tape).expect("a kernel"));
 }
 
 mod s4d_kernels_and_their_gradients_are_the_references {
@@ -239,7 +239,7 @@ fn check_attuning(case: &Case) {
         let c_tilde = attune(&system, Attune::To(length)).expect("C̃");
         case.check("C_tilde", &values(&c_tilde), precision);
         let attuned = Continuous { c: c_tilde, ..system };
-        let kernel = dplr::kernel(&attuned, length, &mut Tape::idle()).expect("a kernel");
+        let kernel = dplr::kernel_in(&attuned, length, kind, &mut Tape::idle()).expect("a kernel");
         case.check("K_from_C_raw", &values(&kernel), precision);
     }
 }

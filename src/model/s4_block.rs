@@ -137,7 +137,9 @@ impl S4Layer {
         pass.kernel(&self.name, seq_len, |tape| {
             let system = self.system()?;
             let kernel = match self.config.mode {
-                Mode::Dplr => dplr::kernel(&system, self.l_kernel.get(), tape)?.f_narrow(2, 0, seq_len)?,
+                Mode::Dplr => {
+                    dplr::kernel_in(&system, self.l_kernel.get(), self.kind, tape)?.f_narrow(2, 0, seq_len)?
+                }
                 Mode::S4d => s4d::kernel(&system, self.config.discretization, seq_len, tape)?,
             };
             Ok(kernel.f_to_kind(self.kind)?)

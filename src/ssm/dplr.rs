@@ -2,8 +2,11 @@
 
 use super::cauchy;
 use super::space::{Continuous, lengths, pairs, real_parts, tensor};
+use super::spectrum::{self, Angles, NUMBERS, PRODUCTS, Precise};
 use super::{SsmError, Tape};
 use std::f64::consts::PI;
+use std::ops::Range;
+use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
 
 /// The kernel `K[l] = Re Cᵀ Āˡ B̄` for `l < seq_len`, of systems whose `c` is C̃, attuned to exactly `seq_len`.
@@ -16,8 +19,97 @@ use tch::{Device, Kind, Tensor};
 /// Gu, Goel & Ré 2022, arXiv:2111.00396, theorem 3 and algorithm 1, multiplied out so that no node is singular
 /// (MATH.md §2).
 pub fn kernel(system: &Continuous, seq_len: i64, tape: &mut Tape) -> Result<Tensor, SsmError> {
-    let products = if system.lambda.device() == Device::Cpu { Products::HandMade(tape) } else { Products::OnTape };
-    assemble(system, seq_len, products)
+    kernel_in(system, seq_len, Kind::Double, tape)
+}
+
+/// [`kernel`] for a layer of this kind: of `Kind::Float` it is computed in float32 where that is as good as rounding it, which
+/// takes half the time and memory.
+///
+/// # Errors
+/// As [`kernel`].
+pub fn kernel_in(system: &Continuous, seq_len: i64, kind: Kind, tape: &mut Tape) -> Result<Tensor, SsmError> {
+    if seq_len < 1 {
+        return Err(SsmError::Length(seq_len));
+    }
+    let on_cpu = system.lambda.device() == Device::Cpu;
+    let kernel = match (on_cpu, system.rank()) {
+        (true, 1) => of_rank_one(system, seq_len, kind, tape)?,
+        (true, _) => assemble(system, seq_len, Products::HandMade(tape))?,
+        (false, _) => assemble(system, seq_len, Products::OnTape)?,
+    };
+    Ok(kernel.f_to_kind(kind)?)
+}
+
+/// Magnitudes of |λ|² whose squares float32 can hold, and invert.
+const SQUARES: Range<f64> = 1e-12..1e12;
+
+/// The most that P P̄ may amplify at a pole, where the terms of the kernel are as much larger than the kernel itself: float32 then
+/// leaves 6e-8 times this of it. 2 n + 1 for the modes n of LegS.
+const GAIN: f64 = 300.0;
+
+/// Whether float32 is good enough for these numbers `(NUMBERS, rows, modes)`.
+fn fits_single(numbers: &[f64]) -> bool {
+    let size = numbers.len() / NUMBERS;
+    let of = |number: usize| &numbers[number * size..][..size];
+    let (of_pp, squares, res) = (of(PRODUCTS - 1), of(2 * PRODUCTS), of(2 * PRODUCTS + 1));
+    let gains = of_pp.iter().zip(res).map(|(pp, re)| pp / (2.0 * re.abs()));
+    squares.iter().all(|square| SQUARES.contains(square)) && gains.fold(0.0, f64::max) <= GAIN
+}
+
+/// The kernel of a correction of rank 1, from its spectrum in one pass.
+fn of_rank_one(system: &Continuous, seq_len: i64, kind: Kind, tape: &mut Tape) -> Result<Tensor, SsmError> {
+    let numbers = numbers(system)?;
+    let mut values = vec![0.0; numbers.numel()];
+    numbers.f_detach()?.f_view([-1])?.f_copy_data(&mut values, numbers.numel())?;
+    let spectrum = if kind == Kind::Float && fits_single(&values) {
+        spectra::<f32>(numbers, values, seq_len, tape)?
+    } else {
+        spectra::<f64>(numbers, values, seq_len, tape)?
+    };
+    Ok(spectrum.f_fft_irfft(seq_len, -1, "backward")?)
+}
+
+/// What [`spectrum`](mod@spectrum) takes of a system, `(NUMBERS, outputs, channels, modes)`, float64, on the tape.
+fn numbers(system: &Continuous) -> Result<Tensor, SsmError> {
+    let outputs = system.c.size()[0];
+    let lambda = system.lambda.f_mul(&system.dt)?;
+    let rows = |x: Tensor| x.f_expand([outputs, -1, -1], false);
+    let (b, conj) = (system.b.f_unsqueeze(0)?, system.p.f_conj()?);
+    let products = [
+        b.f_mul(&system.c)?, //
+        rows(b.f_mul(&conj)?)?,
+        system.p.f_mul(&system.c)?,
+        rows(system.p.f_mul(&conj)?)?,
+    ];
+    let v = Tensor::f_stack(&products, 0)?.f_mul(&system.dt.f_mul_scalar(2.0)?)?; // (PRODUCTS, outputs, h, n)
+    let (re, im) = (lambda.f_real()?, lambda.f_imag()?);
+    let p = v.f_real()?;
+    let q = p.f_mul(&re)?.f_add(&v.f_imag()?.f_mul(&im)?)?;
+    let square = rows(re.f_mul(&re)?.f_add(&im.f_mul(&im)?)?.f_unsqueeze(0)?)?.f_unsqueeze(0)?;
+    Ok(Tensor::f_cat(&[p, q, square, rows(re.f_unsqueeze(0)?)?.f_unsqueeze(0)?], 0)?)
+}
+
+/// The spectra of the kernels, `(outputs, channels, nodes)`, complex, as a leaf of the tape.
+fn spectra<T: Precise + Element>(
+    numbers: Tensor,
+    values: Vec<f64>,
+    seq_len: i64,
+    tape: &mut Tape,
+) -> Result<Tensor, SsmError> {
+    let angles = T::angles(usize::try_from(seq_len).unwrap_or(0));
+    let shape = numbers.size();
+    let [_, outputs, channels] = lengths(&numbers);
+    let rows = outputs * channels;
+    let spectra = spectrum::forward::<T>(&values, rows, &angles);
+    let spectra = Tensor::f_from_slice(&spectra)?.f_view([shape[1], shape[2], -1, 2])?;
+    let leaf = tape.cut(vec![numbers], spectra, move |gradient| {
+        let mut pairs = vec![T::default(); gradient.numel()];
+        gradient.f_contiguous()?.f_view([-1])?.f_copy_data(&mut pairs, gradient.numel())?;
+        let angles: &Angles<T> = &angles;
+        let to_numbers = spectrum::backward::<T>(&values, rows, angles, &pairs);
+        Ok(vec![tensor(&to_numbers, &shape, Device::Cpu)?])
+    });
+    Ok(leaf.f_view_as_complex()?)
 }
 
 /// [`kernel`] with its Cauchy products as plain libtorch operations: the slow twin, and the form for a GPU.
@@ -25,6 +117,9 @@ pub fn kernel(system: &Continuous, seq_len: i64, tape: &mut Tape) -> Result<Tens
 /// # Errors
 /// As [`kernel`].
 pub fn kernel_on_tape(system: &Continuous, seq_len: i64) -> Result<Tensor, SsmError> {
+    if seq_len < 1 {
+        return Err(SsmError::Length(seq_len));
+    }
     assemble(system, seq_len, Products::OnTape)
 }
 
@@ -35,9 +130,6 @@ enum Products<'t> {
 }
 
 fn assemble(system: &Continuous, seq_len: i64, products: Products<'_>) -> Result<Tensor, SsmError> {
-    if seq_len < 1 {
-        return Err(SsmError::Length(seq_len));
-    }
     let rank = system.rank();
     let outputs = system.c.size()[0];
     let r = cauchy_sums(system, seq_len, products)?; // ((1 + rank)(outputs + rank), h, k)

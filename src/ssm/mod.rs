@@ -16,10 +16,12 @@ mod factors;
 pub mod hippo;
 pub mod init;
 mod modal;
+mod real;
 mod recurrence;
 pub mod reference;
 pub mod s4d;
 mod space;
+mod spectrum;
 mod tape;
 mod vandermonde;
 
