@@ -4,7 +4,7 @@ use crate::support::{Case, Golden, Precision, largest_difference};
 use tch::{Device, Kind, Tensor};
 use wasabi::ssm::dense::{Attune, attune, bilinear};
 use wasabi::ssm::hippo::{Measure, nplr, transition};
-use wasabi::ssm::init::{Init, s4d_start};
+use wasabi::ssm::init::{Init, dplr_start, s4d_start};
 use wasabi::ssm::s4d::Discretization;
 use wasabi::ssm::{Continuous, DtTransform, Recurrence, Stored, Tape, conv, dplr, reference, s4d};
 
@@ -403,4 +403,98 @@ fn convolution_by_fft_equals_its_definition() {
     let fast = conv::convolve(&u, &kernel, None).expect("a convolution");
     let slow = reference::convolve(&u, &kernel).expect("a convolution");
     assert!(largest_difference(&values(&fast), &values(&slow)) < 1e-12);
+}
+
+/// Systems as they start, each channel with a step of its own, and a C drawn from N(0, 1).
+fn system_at_its_start(init: Init, channels: i64, d_state: i64, n_ssm: i64, outputs: i64) -> Continuous {
+    let start = dplr_start(init, d_state, n_ssm, 1).expect("a start");
+    let tile = channels / n_ssm;
+    let steps: Vec<f64> = (0..channels).map(|h| 1e-3 * 100.0_f64.powf(h as f64 / channels.max(2) as f64)).collect();
+    let complex = (Kind::ComplexDouble, Device::Cpu);
+    Continuous {
+        dt: Tensor::from_slice(&steps).view([-1, 1]),
+        lambda: start.lambda.repeat([tile, 1]),
+        b: start.b.repeat([tile, 1]),
+        c: Tensor::randn([outputs, channels, d_state / 2], complex),
+        p: start.p.repeat([1, tile, 1]),
+    }
+}
+
+/// The kernel, and its gradients with respect to dt, λ, B, C and P for a fixed G.
+fn kernel_and_gradients(system: &Continuous, length: i64, kind: Kind) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let leaf = |x: &Tensor| x.detach().copy().set_requires_grad(true);
+    let leaves = [&system.dt, &system.lambda, &system.b, &system.c, &system.p].map(leaf);
+    let [dt, lambda, b, c, p] = leaves.each_ref().map(Tensor::shallow_clone);
+    let mut tape = Tape::recording();
+    let kernel = dplr::kernel_in(&Continuous { dt, lambda, b, c, p }, length, kind, &mut tape).expect("a kernel");
+    assert_eq!(kernel.kind(), kind);
+    let kernel = kernel.to_kind(Kind::Double);
+    let g = Tensor::arange(kernel.numel() as i64, (Kind::Double, Device::Cpu)).sin().view_as(&kernel);
+    tape.backward(&(&kernel * g).sum(Kind::Double)).expect("a gradient");
+    let real = |x: &Tensor| if x.is_complex() { values(&x.view_as_real()) } else { values(x) };
+    (values(&kernel), leaves.iter().map(|leaf| real(&leaf.grad())).collect())
+}
+
+#[test]
+fn a_kernel_of_single_precision_is_its_double_twin_to_a_hundred_thousandth() {
+    tch::manual_seed(5);
+    for (init, channels, d_state, n_ssm, outputs, lengths) in [
+        (Init::LegS, 4, 64, 1, 1, [4096, 1021, 1].as_slice()),
+        (Init::LegS, 6, 2, 6, 1, &[2, 3, 64]),
+        (Init::LegS, 3, 16, 3, 2, &[513, 97]),
+        (Init::LegS, 2, 256, 1, 1, &[2048]),
+        (Init::Fourier, 4, 64, 2, 1, &[1000, 8191]), // too near the axis for float32: computed in float64 and rounded
+        (Init::Hippo, 4, 64, 2, 1, &[2048]),
+    ] {
+        for &length in lengths {
+            let system = system_at_its_start(init, channels, d_state, n_ssm, outputs);
+            let (single, single_gradients) = kernel_and_gradients(&system, length, Kind::Float);
+            let (double, double_gradients) = kernel_and_gradients(&system, length, Kind::Double);
+            let pairs = single_gradients.iter().zip(&double_gradients).chain([(&single, &double)]);
+            for (single, double) in pairs {
+                let scale = double.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
+                let off = largest_difference(single, double) / scale.max(1e-300);
+                assert!(off < 1e-5, "{init:?} {channels} {d_state} {length}: {off:e} of the largest");
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_of_the_kernel_are_finite_differences() {
+    tch::manual_seed(6);
+    let system = system_at_its_start(Init::LegS, 2, 8, 1, 2);
+    for length in [1, 2, 7, 12] {
+        let (_, gradients) = kernel_and_gradients(&system, length, Kind::Double);
+        let at = |change: &dyn Fn(&mut Continuous)| {
+            let mut moved = Continuous {
+                dt: system.dt.copy(),
+                lambda: system.lambda.copy(),
+                b: system.b.copy(),
+                c: system.c.copy(),
+                p: system.p.copy(),
+            };
+            change(&mut moved);
+            let kernel = dplr::kernel(&moved, length, &mut Tape::idle()).expect("a kernel");
+            let g = Tensor::arange(kernel.numel() as i64, (Kind::Double, Device::Cpu)).sin().view_as(&kernel);
+            (kernel * g).sum(Kind::Double).double_value(&[])
+        };
+        const STEP: f64 = 1e-6;
+        for (which, gradient) in gradients.iter().enumerate() {
+            for (place, &found) in gradient.iter().enumerate() {
+                let by = |step: f64| {
+                    at(&|system: &mut Continuous| {
+                        let tensor = [&system.dt, &system.lambda, &system.b, &system.c, &system.p][which];
+                        let real = if tensor.is_complex() { tensor.view_as_real() } else { tensor.shallow_clone() };
+                        let _ = real.view([-1]).get(place as i64).g_add_scalar_(step);
+                    })
+                };
+                // dt is small: its own step is.
+                let step = if which == 0 { 1e-3 * STEP } else { STEP };
+                let expected = (by(step) - by(-step)) / (2.0 * step);
+                let scale = gradient.iter().fold(1e-3_f64, |max, g| max.max(g.abs()));
+                assert!((found - expected).abs() < 1e-5 * scale, "{length}: {which} {place}: {found} not {expected}");
+            }
+        }
+    }
 }
