@@ -395,6 +395,49 @@ fn a_stream_that_nobody_hears_to_the_end_saves_what_was_made() {
 }
 
 #[test]
+fn of_takes_that_a_disk_has_no_room_for_what_fits_is_kept() {
+    let folder = scratch("cli-full");
+    let run = tiny_run().display().to_string();
+    // No file may be longer than 20 blocks of 1024 bytes: as if the disk were full then, without filling one.
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 20; exec {} --device cpu generate {run} --seconds 1 --samples 2 --out sound",
+        env!("CARGO_BIN_EXE_wasabi")
+    );
+    let ended = Process::new("bash").current_dir(&folder).args(["-c", &line]).output().expect("bash");
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("it holds the first 0.64 of 1.00 s") && told.contains("could not be written at all"),
+        "{told}"
+    );
+    let mut files = std::fs::read_dir(folder.join("sound")).expect("a folder").filter_map(Result::ok);
+    let (file, none) = (files.next().expect("a take"), files.next());
+    assert!(none.is_none(), "nothing half-written is left");
+    let wave = wasabi::audio::load_mono(&file.path(), 16_000).expect("a whole file");
+    assert_eq!(wave.samples.len(), (20 * 1024 - 44) / 2);
+}
+
+#[test]
+fn drawing_is_told_over_time_at_a_shell_as_in_a_script() {
+    let folder = scratch("cli-expressions");
+    let more =
+        ["--length", "200", "--samples", "3", "--temperature", "linear(1.1, 0.5, 100)", "--keep", "#{ drop_low: 0.4 }"];
+    let drawn = drawing(&folder, &more).output().expect("the program starts");
+    assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
+    assert_eq!(
+        std::fs::read_dir(folder.join("sound")).expect("takes").count(),
+        2,
+        "the least likely of three is dropped"
+    );
+    let wrong = drawing(&folder, &["--keep", "5"]).output().expect("the program starts");
+    let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(wrong.status.code() == Some(2) && told.contains("a map, as in #{ drop_low"), "{told}");
+    let runs = tiny_run().parent().expect("a folder").display().to_string();
+    let ended = wasabi(&folder).args(["generate", &runs]).assert().code(1);
+    ended.stderr(contains("is not the folder of a run").and(contains("runs in it: ")));
+}
+
+#[test]
 fn faults_of_generation_end_with_what_to_do() {
     use wasabi::train::{load_model, save};
     let folder = scratch("cli-faults");

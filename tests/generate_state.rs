@@ -118,6 +118,16 @@ fn what_is_no_state_is_refused_with_a_reason() {
     std::fs::write(&path, &bytes[..bytes.len() / 2]).expect("a file");
     let error = StateFile::read(&path).expect_err("half a file");
     assert!(matches!(error, GenerateError::StateFile { .. }), "{error}");
+    // A byte of a number, and a digit of the header: both are whole files, and neither is what was written.
+    let position = String::from_utf8_lossy(&bytes).find("position").expect("the header");
+    let digit = (position..).find(|&at| bytes[at].is_ascii_digit()).expect("a number");
+    for at in [bytes.len() - 5, digit] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&path, &damaged).expect("a file");
+        let error = StateFile::read(&path).expect_err("a damaged file").to_string();
+        assert!(error.contains("it is damaged"), "{at}: {error}");
+    }
     let error = whole.write(std::path::Path::new("/dev/full/take.state")).expect_err("no folder");
     assert!(error.to_string().starts_with("cannot write the state /dev/full"), "{error}");
 }

@@ -41,4 +41,4 @@ pub use resample::{MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, resample, resample_until};
 pub use spectra::{Spectrogram, Spectrum, StftConfig, mean_spectrum, stft, stft_until, to_db};
 pub use split::{Part, Split, split_points};
 pub(crate) use write::replace;
-pub use write::{SampleFormat, pcm16_bytes, wav_bytes, wav_header, write_channels, write_wav};
+pub use write::{SampleFormat, pcm16_bytes, wav_bytes, wav_header, write_channels, write_wav, write_what_fits};

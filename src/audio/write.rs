@@ -89,6 +89,45 @@ pub fn wav_header(sample_rate: u32, samples: usize) -> Result<Vec<u8>, AudioErro
     Ok(header)
 }
 
+/// Writes as much of a mono sound as the disk has room for, as a wav file of 16-bit integers that is whole in itself. Returns how
+/// many samples that is; where it is none, there is no file. Unlike [`write_wav`], it writes in place: a second copy would need
+/// the room that is missing.
+///
+/// # Errors
+/// [`AudioError::Unwritable`] for a sample rate of 0; [`AudioError::Write`] for another reason than a full disk.
+pub fn write_what_fits(path: &Path, samples: &[f32], sample_rate: u32) -> Result<usize, AudioError> {
+    let failed = |source| AudioError::Write { path: path.to_owned(), source };
+    let header = wav_header(sample_rate, samples.len())?;
+    let room = || -> io::Result<usize> {
+        let mut file = File::create(path)?;
+        let mut pieces = std::iter::once(header.clone()).chain(samples.chunks(2048).map(pcm16_bytes));
+        let written = pieces.try_for_each(|piece| file.write_all(&piece)).and_then(|()| file.sync_all());
+        match written {
+            Err(error) if !is_full(&error) => return Err(error),
+            _ => {}
+        }
+        let bytes = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        let fitting = (bytes.saturating_sub(header.len()) / 2).min(samples.len());
+        file.set_len((header.len() + 2 * fitting) as u64)?;
+        file.seek(io::SeekFrom::Start(0))?;
+        file.write_all(&wav_header(sample_rate, fitting).map_err(io::Error::other)?)?;
+        Ok(fitting)
+    };
+    let fitting = match room() {
+        Err(error) if is_full(&error) => 0,
+        other => other.map_err(failed)?,
+    };
+    if fitting == 0 && path.is_file() {
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    Ok(fitting)
+}
+
+/// Whether a disk has no room, or a user no more of it.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}
+
 /// Samples as what follows such a header: 16-bit integers, the low byte first.
 #[must_use]
 pub fn pcm16_bytes(samples: &[f32]) -> Vec<u8> {

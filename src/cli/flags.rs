@@ -5,6 +5,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
 use crate::options::{self, Field, OptionError, Options};
+use crate::script::written;
 
 /// Adds a flag for every option of `T`. A name that is taken comes with its owner: `--train-window` beside the `--window` of
 /// a corpus.
@@ -103,7 +104,9 @@ fn json(text: &str, field: &Field) -> Value {
         let list = format!("[{text}]");
         return serde_json::from_str(&list).unwrap_or_else(|_| Value::String(text.to_owned()));
     }
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+    let looks_like_script = text.contains(['(', '#']) || text.starts_with('[');
+    let as_script = || written(text).filter(|_| looks_like_script);
+    serde_json::from_str(text).ok().or_else(as_script).unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -158,6 +161,28 @@ mod tests {
         assert_eq!(read::<Second>(&matches), Ok(Second { lr: 2.0, steps: 3 }));
         let matches = command().get_matches_from(["sample", "--lr", "1"]);
         assert_eq!(read::<Second>(&matches), Ok(Second::default()), "the first table's flag is not the second's");
+    }
+
+    crate::options! {
+        /// A third.
+        pub(crate) struct Third for "third" {
+            /// Over time.
+            rate: crate::schedule::Schedule = crate::schedule::Schedule::constant(),
+            /// Some of it.
+            keep: Option<crate::generate::Keep> = None,
+        }
+    }
+
+    #[test]
+    fn a_flag_takes_what_a_script_would_say() {
+        let command = || add::<Third>(Command::new("third"));
+        let given = |value: &str| read::<Third>(&command().get_matches_from(["third", "--rate", value]));
+        let linear = given("linear(1.1, 0.9, 16000)").expect("a schedule");
+        assert_eq!(linear.rate.at(16_000, &[]), 0.9);
+        assert_eq!(given(r#"{"kind":"linear","from":1.1,"to":0.9,"steps":16000}"#), Ok(linear));
+        assert_eq!(given("linear(").expect_err("no expression").key, "rate");
+        let keep = command().get_matches_from(["third", "--keep", "#{ drop_low: 0.4 }"]);
+        assert!(read::<Third>(&keep).expect("a map").keep.is_some());
     }
 
     #[test]

@@ -44,8 +44,16 @@ pub(super) fn run(
     let streamed = actions::stream(context, model, config, &mut pipe);
     let Streamed { takes, refused, failed } = streamed.map_err(|fault| super::work::stopped(context, fault))?;
     let paths = takes.save(out)?;
-    let saved = paths.first().map_or_else(String::new, |path| format!("what was made is in {}", path.display()));
-    context.host.note(&saved);
+    let is_whole = failed.is_none() && refused.is_none() && takes.stopped().is_none() && !context.interrupt.is_set();
+    let path = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
+    let saved = format!("what was made is in {path}");
+    match &refused {
+        _ if is_whole => context.host.note(&format!("the whole take, with its prompt, is in {path}, too")),
+        // Whoever is told of these by an error is told where the take is by its hint.
+        Some(error) if error.kind() != ErrorKind::BrokenPipe => {}
+        None if context.interrupt.is_set() => {}
+        _ => context.host.note(&saved),
+    }
     if let Some(fault) = failed {
         return Err(fault.into());
     }

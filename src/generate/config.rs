@@ -34,7 +34,7 @@ pub enum Precision {
 
 /// Which takes to keep, by the rank of their log-likelihood (per drawn sample).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a map, as in #{ drop_low: 0.4, drop_high: 0.05 }")]
 pub struct Keep {
     /// The share of the takes to drop that are the least likely.
     #[serde(default)]
@@ -75,20 +75,22 @@ crate::options! {
         top_k: Varying = Varying::Fixed(0.0),
         /// Keeps the tokens that are at least this many times as probable as the most probable one; 0 keeps all. [; 0 to 1]
         min_p: Varying = Varying::Fixed(0.0),
-        /// Take number i depends on this, on i and on the model, and on nothing else: not on `samples`, nor on threads. With
-        /// `state`, the state's own is gone on with. [; at least 0]
+        /// Take number i depends on this, on i, on the model and on what steps it (`engine`, `precision`), and on nothing else: not
+        /// on `samples`, nor on threads. With `state`, the state's own is gone on with. [; at least 0]
         seed: u64 = 0,
         /// A sound file to continue, at any sample rate (it is resampled to the model's); () starts from silence. With `state`,
         /// it is heard after what the state has heard. [; a path]
         prompt: Option<PathBuf> = None,
         /// How much of the prompt to continue from, from its beginning; () takes all of it. [seconds; above 0]
         prefix: Option<f64> = None,
-        /// A state to go on from, as `save_state` writes it: each of its takes goes on as if it had never stopped. [; a path]
+        /// A state to go on from, as `save_state` writes it: each of its takes goes on as if it had never stopped, under the same
+        /// `engine` and `precision`. [; a path]
         state: Option<PathBuf> = None,
         /// Where to write the state that the takes end in, a `.state` file. [; a path]
         save_state: Option<PathBuf> = None,
-        /// Where a take fails (silence or a runaway, as in `take.quality()`), go back to the whole second before and draw
-        /// again from there, at most this often for each take. [attempts; 0 to 100]
+        /// Where a take fails (silence or a runaway, as in `take.quality()`), go back to the whole second before, or to the beginning,
+        /// and draw again from there, at most this often for each take; what lasts longest is kept. The column `retries` says
+        /// which attempt that was: 0 when none lasted longer. [attempts; 0 to 100]
         retry: usize = 0,
         /// Keep only the takes between two ranks of log-likelihood: `#{ drop_low: 0.4, drop_high: 0.05 }` drops the least likely
         /// 40 % and the likeliest 5 %; () keeps all. [; a map]

@@ -79,6 +79,22 @@ struct Header {
     position: u64,
     drawn: u64,
     voices: Vec<VoiceHeader>,
+    /// BLAKE3 of the rest of this and of the takes' numbers; files of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contents: Option<String>,
+}
+
+impl Header {
+    /// What `contents` should be, with the takes' `numbers` in their order.
+    fn digest<'a>(&self, numbers: impl Iterator<Item = &'a [u8]>) -> Result<String, serde_json::Error> {
+        let Self { schema, model, seed, position, drawn, voices, .. } = self;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&serde_json::to_vec(&(schema, model, seed, position, drawn, voices))?);
+        numbers.for_each(|bytes| {
+            hasher.update(bytes);
+        });
+        Ok(hasher.finalize().to_hex().to_string())
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -115,10 +131,13 @@ impl StateFile {
                     token: state.token,
                 })
                 .collect(),
+            contents: None,
         };
-        let header = serde_json::to_string(&header).map_err(|error| access(error.into()))?;
         let bytes: Vec<Vec<u8>> =
             voices.iter().map(|state| state.memory.numbers.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+        let digest = header.digest(bytes.iter().map(Vec::as_slice)).map_err(|error| access(error.into()))?;
+        let header = Header { contents: Some(digest), ..header };
+        let header = serde_json::to_string(&header).map_err(|error| access(error.into()))?;
         let other = |error: safetensors::SafeTensorError| access(std::io::Error::other(error));
         let views = bytes.iter().enumerate().map(|(number, bytes)| {
             Ok((tensor_name(number), TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map_err(other)?))
@@ -146,6 +165,12 @@ impl StateFile {
         let header: Header = serde_json::from_str(header).map_err(|error| refuse(error.to_string()))?;
         if header.schema != SCHEMA {
             return Err(refuse(format!("its schema is {}, but this version reads {SCHEMA}", header.schema)));
+        }
+        let numbers = |number: usize| file.tensor(&tensor_name(number)).map_err(|error| refuse(error.to_string()));
+        let all = (0..header.voices.len()).map(numbers).collect::<Result<Vec<_>, _>>()?;
+        let digest = header.digest(all.iter().map(TensorView::data)).map_err(|error| refuse(error.to_string()))?;
+        if header.contents.as_ref().is_some_and(|contents| *contents != digest) {
+            return Err(refuse("it is damaged: what it holds is not what was written".to_owned()));
         }
         let voice = |(number, voice): (usize, &VoiceHeader)| {
             let tensor = file.tensor(&tensor_name(number)).map_err(|error| refuse(error.to_string()))?;

@@ -28,6 +28,7 @@ mod source;
 mod table;
 mod texts;
 mod transcript;
+mod written;
 
 pub use complete::{Candidate, Completion};
 pub use context::Context;
@@ -40,3 +41,4 @@ pub use params::{Declared, Parameter};
 pub use session::{Session, Variable};
 pub use source::Source;
 pub use table::show_table;
+pub use written::written;

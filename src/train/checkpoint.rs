@@ -6,6 +6,7 @@
 
 use super::manifest::Manifest;
 use super::{AdamW, TrainError};
+use crate::experiment::{RunDir, find_runs};
 use crate::metrics::atomic;
 use crate::model::{Model, ModelError};
 use crate::seed::Seed;
@@ -127,7 +128,12 @@ impl Checkpoint {
     /// [`TrainError::Load`] when it cannot be read, [`TrainError::Damaged`] when it is not whole, [`TrainError::Foreign`]
     /// when it is whole but not a checkpoint of this program and this schema.
     pub fn read(path: &Path) -> Result<Self, TrainError> {
-        let path = locate(path);
+        let given = path;
+        let path = locate(given);
+        if given.is_dir() && !path.exists() && RunDir::open(given).is_err() {
+            let runs = find_runs(given).into_iter().map(|run| run.folder).collect();
+            return Err(TrainError::NoRun { path: given.to_owned(), runs });
+        }
         let bytes = std::fs::read(&path).map_err(|source| TrainError::Load { path: path.clone(), source })?;
         let damaged = |reason: String| TrainError::Damaged { path: path.clone(), bytes: bytes.len(), reason };
         let foreign = |reason: String| TrainError::Foreign { path: path.clone(), reason };

@@ -85,6 +85,14 @@ pub enum TrainError {
         /// Why the system refused.
         source: std::io::Error,
     },
+    /// A folder is that of no run, and holds no checkpoint.
+    #[error("{} is not the folder of a run, and holds no checkpoint", path.display())]
+    NoRun {
+        /// Which folder.
+        path: PathBuf,
+        /// The runs somewhere in it.
+        runs: Vec<PathBuf>,
+    },
     /// A file is no safetensors file, or a truncated one.
     #[error("{} is not a whole safetensors file ({bytes} bytes): {reason}", path.display())]
     Damaged {
@@ -177,6 +185,14 @@ impl TrainError {
                 Some("use the settings in its run.toml, or start a run in another folder".to_owned())
             }
             Self::Wish { hint, .. } => Some(hint.clone()),
+            Self::NoRun { runs, .. } if runs.is_empty() => {
+                Some("give a checkpoint (`….safetensors`) or the folder of a run, the one with its run.toml".to_owned())
+            }
+            Self::NoRun { runs, .. } => {
+                let few: Vec<String> = runs.iter().take(5).map(|run| run.display().to_string()).collect();
+                let more = if runs.len() > few.len() { ", …" } else { "" };
+                Some(format!("runs in it: {}{more}", few.join(", ")))
+            }
             Self::Torch(_) | Self::Load { .. } | Self::Moments { .. } | Self::Interrupted { .. } => None,
         }
     }

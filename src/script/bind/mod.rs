@@ -115,6 +115,11 @@ fn ago(when: SystemTime) -> String {
     }
 }
 
+/// The functions that make schedules, alone.
+pub(super) fn register_schedules(engine: &mut Engine, docs: &mut Docs) {
+    schedule::register(engine, docs);
+}
+
 /// The JSON form of a value of ours that has one: a schedule, a composition.
 pub(super) fn as_json(value: &Dynamic) -> Option<Value> {
     if let Some(schedule) = value.read_lock::<Schedule>() {

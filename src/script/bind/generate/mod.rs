@@ -30,13 +30,14 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
     docs.add(docs::DOCS);
     let shared = Rc::clone(context);
     engine.register_fn("generate", move |model: Dynamic| -> Outcome<Takes> {
-        let outcome = ModelValue::of(&shared, &model).and_then(|m| draw(&shared, &m, &GenerateConfig::default()));
+        let config = GenerateConfig::default();
+        let outcome = ModelValue::of(&shared, &model).and_then(|model| draw_and_tell(&shared, &model, &config));
         shared.finish(outcome)
     });
     let shared = Rc::clone(context);
     engine.register_fn("generate", move |model: Dynamic, options: Map| -> Outcome<Takes> {
         let config = convert::options(&options)?;
-        let outcome = ModelValue::of(&shared, &model).and_then(|model| draw(&shared, &model, &config));
+        let outcome = ModelValue::of(&shared, &model).and_then(|model| draw_and_tell(&shared, &model, &config));
         shared.finish(outcome)
     });
     engine
@@ -60,6 +61,22 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
         });
     }
     one(engine, context);
+}
+
+/// [`draw`], and a word on takes that an interrupt ended early.
+fn draw_and_tell(context: &Context, model: &ModelValue, config: &GenerateConfig) -> Result<Takes, Fault> {
+    let takes = draw(context, model, config)?;
+    if context.interrupt.is_set() {
+        let written = config
+            .save_state
+            .as_ref()
+            .map_or_else(String::new, |path| format!(", and {} what to go on from", path.display()));
+        context.host.note(&format!(
+            "interrupted: each take holds {} of what was asked for{written}; `takes.save(folder)` writes the sound",
+            takes.drawn_of(config),
+        ));
+    }
+    Ok(takes)
 }
 
 fn one(engine: &mut Engine, context: &Rc<Context>) {

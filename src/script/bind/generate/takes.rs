@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::super::audio::{Sound, Sounding};
-use crate::audio::{SampleFormat, amplitude_db, write_wav};
-use crate::generate::{Failure, QualityConfig, Second, Take, first_failure};
+use crate::audio::{SampleFormat, amplitude_db, write_wav, write_what_fits};
+use crate::generate::{Failure, GenerateConfig, QualityConfig, Second, Take, first_failure};
 use crate::metrics::{Frame, Row};
 use crate::script::fault::Fault;
 
@@ -85,6 +85,14 @@ impl Takes {
         Ok(Frame::from_rows_under(&QUALITY, &rows)?)
     }
 
+    /// How much was drawn, of the shortest take, of how much `config` asks for: `85.30 of 1000.00 s`.
+    pub(super) fn drawn_of(&self, config: &GenerateConfig) -> String {
+        let shortest = self.0.iter().min_by_key(|value| value.take.drawn().len());
+        let (drawn, rate) = shortest.map_or((0, 1.0), |value| (value.take.drawn().len(), f64::from(value.sample_rate)));
+        let whole = config.length.map_or(config.seconds, |length| length as f64 / rate);
+        format!("{:.2} of {whole:.2} s", drawn as f64 / rate)
+    }
+
     /// Why they ended too early, if something other than an interrupt did it.
     #[must_use]
     pub fn stopped(&self) -> Option<&str> {
@@ -96,12 +104,17 @@ impl Takes {
     /// # Errors
     /// What the system says.
     pub fn save(&self, folder: &Path) -> Result<Vec<PathBuf>, Fault> {
-        let save = |value: &TakeValue| {
-            let path = folder.join(format!("take-{}.wav", value.take.stream));
-            value.save(&path, SampleFormat::Pcm16)?;
-            Ok(path)
-        };
-        self.0.iter().map(save).collect()
+        let path_of = |value: &TakeValue| folder.join(format!("take-{}.wav", value.take.stream));
+        let mut paths = Vec::new();
+        for (at, value) in self.0.iter().enumerate() {
+            let path = path_of(value);
+            if let Err(fault) = value.save(&path, SampleFormat::Pcm16) {
+                let left: Vec<PathBuf> = self.0[at + 1..].iter().map(path_of).collect();
+                return Err(value.save_what_fits(&path, fault, &left));
+            }
+            paths.push(path);
+        }
+        Ok(paths)
     }
 }
 
@@ -159,6 +172,22 @@ impl TakeValue {
     pub(super) fn save(&self, path: &Path, format: SampleFormat) -> Result<(), Fault> {
         super::super::make_folder(path)?;
         Ok(write_wav(path, &self.take.wave, self.sample_rate, format)?)
+    }
+
+    /// After `fault`: writes of the take what the disk has room for, and says so. Where it was not for want of room, the fault.
+    fn save_what_fits(&self, path: &Path, fault: Fault, left: &[PathBuf]) -> Fault {
+        let Ok(fitting @ 1..) = write_what_fits(path, &self.take.wave, self.sample_rate) else { return fault };
+        let seconds = |samples: usize| samples as f64 / f64::from(self.sample_rate);
+        let (held, whole) = (seconds(fitting), seconds(self.take.wave.len()));
+        let missing = if left.is_empty() {
+            String::new()
+        } else {
+            let names: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
+            format!("; {} could not be written at all", names.join(", "))
+        };
+        let message = format!("{}: it holds the first {held:.2} of {whole:.2} s{missing}", fault.message);
+        Fault { message, ..fault }
+            .with_hint("make room, or write to another disk: at a prompt, `takes.save(folder)` does so again")
     }
 
     pub(super) fn describe(&self) -> String {
