@@ -31,6 +31,7 @@ pub struct Pass {
     kernels: Option<HashMap<(String, i64), Tensor>>,
     probes: Option<Vec<Probe>>,
     interrupt: Option<Interrupt>,
+    plain: bool,
 }
 
 impl Pass {
@@ -51,6 +52,17 @@ impl Pass {
     #[must_use]
     pub fn with_dropout(self, probability: Option<f64>) -> Self {
         Self { scheduled: probability, ..self }
+    }
+
+    /// The same pass in plain libtorch operations throughout: the slow, obvious twin of every fast form.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self { plain: true, ..self }
+    }
+
+    /// Whether fast forms give way to plain libtorch operations.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// The same pass, given up between two blocks when somebody insists on an end.
