@@ -31,7 +31,7 @@ pub use crate::schedule::{Schedule, ScheduleError, Validation};
 pub use adamw::{AdamW, AdamWConstants, Rates};
 pub use batches::{Batches, TokenBatch};
 pub use checkpoint::{Checkpoint, load_model, save};
-pub use config::TrainConfig;
+pub use config::{Memory, TrainConfig, WhenShort};
 pub use control::Control;
 pub use curriculum::window_lengths;
 pub use error::TrainError;

@@ -1,10 +1,10 @@
 //! One update: its gradient, its figures, and who hears of them.
 
-use super::TrainError;
 use super::batches::TokenBatch;
 use super::report::StepReport;
 use super::score::{TOP, hits, summed_nll};
 use super::session::Session;
+use super::{Memory, TrainError};
 use crate::metrics::bits_per_byte;
 use crate::model::Pass;
 use crate::seed::Seed;
@@ -96,6 +96,9 @@ impl Session<'_> {
             let counter = step * self.config.accumulate as u64 + pass_number as u64;
             let mut pass =
                 Pass::train(Seed(self.config.seed), counter).with_dropout(seen.dropout).heeding(self.interrupt);
+            if self.config.memory == Memory::Recompute {
+                pass = pass.recomputing();
+            }
             let logits = self.model.forward(&batch.inputs, &mut pass)?;
             // Divided by the tokens of the whole update, so that passes of short windows weigh what they hold.
             #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]
