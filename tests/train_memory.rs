@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
-use wasabi::model::{Model, ModelSpec, Pass, SashimiConfig};
+use wasabi::device;
+use wasabi::model::{Cost, Model, ModelSpec, Pass, SashimiConfig, Workload};
 use wasabi::options::parse;
 use wasabi::seed::Seed;
-use wasabi::train::{Memory, Silent, TrainConfig, summed_nll};
+use wasabi::train::{AdamW, AdamWConstants, Memory, Rates, Silent, TrainConfig, summed_nll};
 
 use crate::train_run::{bits, corpus_in, run_in, sashimi, timeless};
 
@@ -23,6 +24,74 @@ fn with_lstms() -> ModelSpec {
     let pool = json!({ "factor": 4, "expand": 2, "inner": inner });
     let spec = json!({ "d_model": 8, "tier": { "blocks": [s4, lstm(1)], "pool": pool } });
     serde_json::from_value(spec).expect("a composition")
+}
+
+/// What the child process of the next test measures: `LAYERS/WINDOW/BATCH/FORM`.
+const CASE: &str = "WASABI_TEST_PEAK_OF";
+
+/// The most memory that this process has held, in bytes.
+fn peak_bytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    line.split_whitespace().next().expect("a number").parse::<f64>().expect("KiB") * 1024.0
+}
+
+/// Model and workload of a case, and whether blocks are run again.
+fn case(text: &str) -> (ModelSpec, Workload, bool) {
+    let words: Vec<&str> = text.split('/').collect();
+    let number = |at: usize| words[at].parse::<i64>().expect("a number");
+    let spec = SashimiConfig { n_layers: number(0), ..SashimiConfig::default() }.spec();
+    (spec, Workload { window: number(1), batch: number(2), bytes: 4 }, words[3] == "recompute")
+}
+
+#[test]
+#[ignore = "the child process of the next test, which must hold nothing else"]
+fn a_child_that_trains_and_tells_its_peak() {
+    let Ok(text) = std::env::var(CASE) else { return };
+    let (spec, Workload { window, batch, .. }, recompute) = case(&text);
+    let device = device::open(device::Selection::Cpu).expect("a CPU");
+    let model = Model::new(&spec, 256, Seed(0), device, Kind::Float).expect("a model");
+    let mut optimizer = AdamW::new(model.params(), AdamWConstants::default()).expect("an optimiser");
+    let tokens = Tensor::randint(256, [batch, window + 1], (Kind::Int64, device));
+    for step in 0..3 {
+        optimizer.zero_gradient().expect("zeros");
+        let pass = Pass::train(Seed(0), step);
+        let mut pass = if recompute { pass.recomputing() } else { pass };
+        let logits = model.forward(&tokens.narrow(1, 0, window), &mut pass).expect("logits");
+        pass.backward(&summed_nll(&logits, &tokens.narrow(1, 1, window)).expect("a loss")).expect("gradients");
+        optimizer.step(Rates { lr: 1e-3, ssm_lr: 1e-3, weight_decay: 0.0 }).expect("an update");
+    }
+    #[expect(clippy::print_stdout, reason = "the parent reads it")]
+    let () = println!("peak {}", peak_bytes());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_predicted_peak_is_within_15_percent_of_the_measured_one() {
+    let mut wrong = Vec::new();
+    for text in [
+        "2/8192/1/keep",
+        "2/32768/1/keep",
+        "4/8192/2/keep",
+        "2/8192/4/keep",
+        "4/32768/1/recompute",
+        "2/16384/2/recompute",
+    ] {
+        let output = std::process::Command::new(std::env::current_exe().expect("this test"))
+            .args(["train_memory::a_child_that_trains_and_tells_its_peak", "--exact", "--ignored", "--nocapture"])
+            .env(CASE, text)
+            .output()
+            .expect("a child");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let peak = told.lines().find_map(|line| line.split_once("peak ")?.1.parse::<f64>().ok());
+        let peak = peak.unwrap_or_else(|| panic!("{text}: {told}"));
+        let (spec, workload, recompute) = case(text);
+        let predicted = Cost::of_spec(&spec, 256, workload).expect("a cost").peak_of(recompute);
+        if (predicted / peak - 1.0).abs() > 0.15 {
+            wrong.push(format!("{text}: predicted {:.0} MB, measured {:.0} MB", predicted / 1e6, peak / 1e6));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}\n`cargo bench --bench training -- --fit` measures anew", wrong.join("\n"));
 }
 
 /// Loss and gradients of one pass, as bits.
@@ -91,4 +160,78 @@ fn a_run_that_recomputes_ends_with_the_same_weights_and_metrics() {
     let (kept, again) = (of(Memory::Keep), of(Memory::Recompute));
     assert_eq!(kept.1, again.1);
     assert!(kept.0 == again.0, "the weights or the moments differ");
+}
+
+/// `text` of a script, run by the program under a limit of so many MB of address space, or none.
+fn run_script(folder: &std::path::Path, text: &str, limit_mb: Option<u64>) -> (bool, String) {
+    let script = folder.join("memory.rhai");
+    std::fs::write(&script, text).expect("a script");
+    let program = env!("CARGO_BIN_EXE_wasabi");
+    let limit = limit_mb.map_or_else(String::new, |mb| format!("ulimit -v {}; ", mb * 1024));
+    let output = std::process::Command::new("sh")
+        .args(["-c", &format!("{limit}exec \"$0\" run \"$1\" --device cpu"), program, &script.display().to_string()])
+        .env("OMP_NUM_THREADS", "1")
+        .env("RAYON_NUM_THREADS", "1")
+        .current_dir(folder)
+        .output()
+        .expect("the program");
+    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), told)
+}
+
+fn script_for(when_short: &str) -> String {
+    format!(
+        "let music = corpus(#{{ from: \"audio\", window: 65536, train_fraction: 0.5 }});\n\
+         let net = sashimi(#{{ n_layers: 4, d_model: 32 }});\n\
+         train(net, music, #{{ steps: 2, batch: 2, out: \"run\", when_short: \"{when_short}\" }});\n"
+    )
+}
+
+fn long_audio(folder: &std::path::Path) {
+    std::fs::create_dir_all(folder).expect("a folder");
+    for file in 0..4 {
+        let wave: Vec<f32> = (0..140_000).map(|t| 0.5 * (t as f32 * (0.1 + 0.02 * file as f32)).sin()).collect();
+        let path = folder.join(format!("tone{file}.wav"));
+        wasabi::audio::write_wav(&path, &wave, 16_000, wasabi::audio::SampleFormat::Pcm16).expect("a wav");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_step_that_surely_does_not_fit_is_refused_before_it_begins_and_three_ways_out_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    long_audio(&folder.path().join("audio"));
+    let (fine, told) = run_script(folder.path(), &script_for("refuse"), Some(2600));
+    assert!(!fine, "{told}");
+    let flat = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "a window of 65536 with batch 2 is predicted to take",
+        "there is room for",
+        "what would fit:",
+        "memory: \"recompute\"",
+    ] {
+        assert!(flat.contains(words), "no {words:?} in: {flat}");
+    }
+    assert!(!folder.path().join("run/checkpoints/last.safetensors").exists(), "something was trained");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn running_out_of_memory_in_the_middle_names_the_ways_out_and_leaves_the_run_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    long_audio(&folder.path().join("audio"));
+    let (fine, told) = run_script(folder.path(), &script_for("try"), Some(2600));
+    assert!(!fine, "{told}");
+    let flat = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "out of memory at step 1",
+        "is predicted to take",
+        "what would fit:",
+        "the last checkpoint and the metrics are whole",
+    ] {
+        assert!(flat.contains(words), "no {words:?} in: {flat}");
+    }
+    let run = folder.path().join("run");
+    wasabi::train::Checkpoint::read(&run.join("checkpoints/last.safetensors")).expect("a whole checkpoint");
+    wasabi::metrics::read_log(&run).expect("whole metrics");
 }

@@ -19,11 +19,7 @@ fn spec(kind: &str, count: usize) -> Outcome<ModelSpec> {
     }
     let block = match kind {
         "s4" => BlockSpec::S4(S4Config::default()),
-        "s4d" => BlockSpec::S4(S4Config {
-            mode: wasabi::model::Mode::S4d,
-            init: wasabi::ssm::init::Init::Lin,
-            ..S4Config::default()
-        }),
+        "s4d" => BlockSpec::S4(S4Config { mode: wasabi::model::Mode::S4d, ..S4Config::default() }),
         "ff" => BlockSpec::Ff(FeedForwardConfig { expand: 1, ..FeedForwardConfig::default() }),
         "ff2" => BlockSpec::Ff(FeedForwardConfig::default()),
         "lstm" => BlockSpec::Lstm(LstmConfig::default()),

@@ -16,7 +16,7 @@ fn only(tier: &TierSpec, keep: &impl Fn(&BlockSpec) -> bool) -> TierSpec {
     let mut tier = tier.clone();
     tier.blocks.retain(keep);
     if let Some(pool) = &mut tier.pool {
-        pool.inner = Box::new(only(&pool.inner, keep));
+        *pool.inner = only(&pool.inner, keep);
     }
     tier
 }

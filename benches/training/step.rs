@@ -87,11 +87,14 @@ pub(crate) fn seconds(repeats: usize, mut work: impl FnMut() -> Outcome<()>) -> 
 
 /// Fewer repetitions of what takes long.
 pub(crate) fn repeats(window: i64, quick: bool) -> usize {
-    match window {
-        _ if quick => 1,
-        ..=8192 => 5,
-        ..=32_768 => 3,
-        _ => 2,
+    if quick {
+        1
+    } else if window <= 8192 {
+        5
+    } else if window <= 32_768 {
+        3
+    } else {
+        2
     }
 }
 

@@ -7,6 +7,7 @@ use super::curve::Curve;
 use super::evaluate::{baselines_of, chosen};
 use super::manifest::{Manifest, Progress};
 use super::report::{EvalReport, Observer, Outcome, Stop};
+use super::room::explained;
 use super::settings::jumps;
 use super::update::Pending;
 use super::{Control, TrainConfig, TrainError, checkpoint, rows};
@@ -195,7 +196,9 @@ impl<'a> Session<'a> {
             }
             match finished {
                 Some(stop) => break stop,
-                None => self.update()?,
+                None => {
+                    self.update().map_err(|error| explained(error, self.model, self.corpus, self.config, step + 1))?
+                }
             }
         };
         self.finish(stop)
