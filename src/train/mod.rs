@@ -8,6 +8,7 @@
 //! from (seed, step). So a run continued from a checkpoint is, on a CPU, the run that was never stopped, bit for bit.
 
 mod adamw;
+mod ahead;
 mod batches;
 mod checkpoint;
 mod config;
