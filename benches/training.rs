@@ -81,9 +81,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// Where steps run: on the CPU, or on what `WASABI_BENCH_DEVICE` names (`cuda`; peaks are the host's all the same).
+fn device() -> Outcome<tch::Device> {
+    let selection =
+        std::env::var("WASABI_BENCH_DEVICE").map_or(Ok(wasabi::device::Selection::Cpu), |name| name.parse())?;
+    Ok(wasabi::device::open(selection)?)
+}
+
 /// The child's part.
 fn measure(name: &str, quick: bool) -> Outcome<()> {
-    wasabi::device::open(wasabi::device::Selection::Cpu)?;
+    device()?;
     if let Some(case) = name.strip_prefix("fit/") {
         return fit::measure(case);
     }

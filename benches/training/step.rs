@@ -2,7 +2,7 @@
 
 use crate::{Outcome, kib, peak_bytes};
 use std::time::Instant;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 use wasabi::model::{Model, ModelSpec, Pass, SashimiConfig};
 use wasabi::seed::Seed;
 use wasabi::train::{AdamW, AdamWConstants, Rates, summed_nll};
@@ -37,10 +37,11 @@ pub(crate) struct Stepping {
 
 impl Stepping {
     pub(crate) fn new(spec: &ModelSpec, window: i64, batch: i64) -> Outcome<Self> {
-        let model = Model::new(spec, LEVELS, Seed(0), Device::Cpu, Kind::Float)?;
+        let device = crate::device()?;
+        let model = Model::new(spec, LEVELS, Seed(0), device, Kind::Float)?;
         let optimizer = AdamW::new(model.params(), AdamWConstants::default())?;
         tch::manual_seed(0);
-        let tokens = Tensor::f_randint(LEVELS, [batch, window + 1], (Kind::Int64, Device::Cpu))?;
+        let tokens = Tensor::f_randint(LEVELS, [batch, window + 1], (Kind::Int64, device))?;
         let (inputs, targets) = (tokens.f_narrow(1, 0, window)?, tokens.f_narrow(1, 1, window)?);
         Ok(Self { model, optimizer, inputs, targets, counter: 0 })
     }
@@ -104,6 +105,9 @@ pub(crate) fn measure(name: &str, layers: i64, window: i64, form: Form, quick: b
     let seconds = seconds(repeats, || stepping.step(form))?;
     println!("figure {name}/seconds {seconds:.5} s");
     println!("figure {name}/peak_bytes {:.0} B", peak_bytes()?);
+    // 105 minutes of audio at 16 kHz: the report's corpus.
+    let steps = (105.0 * 60.0 * 16_000.0 / window as f64).ceil();
+    println!("figure {name}/epoch_seconds {:.1} s", steps * seconds);
     Ok(())
 }
 
