@@ -13,10 +13,10 @@ PROGRAM = $(or $(CARGO_TARGET_DIR),target)/release/wasabi
 unexport LIBTORCH LIBTORCH_INCLUDE LIBTORCH_LIB LIBTORCH_STATIC LIBTORCH_CXX11_ABI
 unexport LIBTORCH_USE_PYTORCH LIBTORCH_BYPASS_VERSION_CHECK
 
-.PHONY: help setup build demo test lint bench doctor tools
+.PHONY: help setup build demo test lint bench bench-gpu doctor tools
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo "no Rust toolchain: install one from https://rustup.rs (1.90 or later)" >&2; exit 1; }
@@ -42,6 +42,9 @@ lint: setup ## formatting, clippy and rustdoc, warnings as errors
 
 bench: setup ## measure speed and memory
 	$(CARGO) bench --locked
+
+bench-gpu: setup ## a folder for a machine with CUDA and a Python torch: golden tests, a step, an epoch, generation
+	CARGO="$(CARGO)" tools/bench_gpu.sh $(or $(CARGO_TARGET_DIR),target)/bench-gpu
 
 doctor: build ## look this machine over
 	$(PROGRAM) doctor

@@ -1,6 +1,6 @@
 //! Blocks, backbones and whole models against the reference implementation, and the forms against each other.
 
-use crate::support::{Case, Golden, Precision, largest_difference};
+use crate::support::{Case, Golden, Precision, device, largest_difference};
 use rand::Rng;
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
@@ -8,15 +8,23 @@ use wasabi::model::{Backbone, Model, ModelSpec, Params, Pass, S4Block, S4Config,
 use wasabi::options;
 use wasabi::seed::Seed;
 
-const PRECISIONS: [(Kind, Precision); 2] = [(Kind::Float, Precision::Single), (Kind::Double, Precision::Double)];
+/// What the cases of the reference are held in: on a GPU in float32 alone.
+fn precisions() -> Vec<(Kind, Precision)> {
+    let mut all = vec![(Kind::Float, Precision::Single)];
+    if device() == Device::Cpu {
+        all.push((Kind::Double, Precision::Double));
+    }
+    all
+}
 
 pub(crate) fn tensor(golden: &Golden, kind: Kind) -> Tensor {
     let kind = if golden.integer { Kind::Int64 } else { kind };
-    Tensor::from_slice(&golden.values).reshape(&golden.shape).to_kind(kind)
+    Tensor::from_slice(&golden.values).reshape(&golden.shape).to_kind(kind).to_device(device())
 }
 
 pub(crate) fn values(tensor: &Tensor) -> Vec<f64> {
-    Vec::try_from(tensor.detach().to_kind(Kind::Double).contiguous().view([-1])).expect("numbers")
+    Vec::try_from(tensor.detach().to_device(Device::Cpu).to_kind(Kind::Double).contiguous().view([-1]))
+        .expect("numbers")
 }
 
 /// The state dict of a case, `sd.` stripped.
@@ -85,8 +93,8 @@ fn check_gradients(case: &Case, params: &Params, precision: Precision) -> usize 
 fn check_s4_block(case: &Case) {
     let channels = case.hyper("d_model").as_i64().expect("d_model");
     let config: S4Config = options::parse(&s4_options(&case.json["hyperparameters"])).expect("options of the case");
-    for (kind, precision) in PRECISIONS {
-        let (block, params) = S4Block::build(&config, channels, Seed(0), Device::Cpu, kind).expect("a block");
+    for (kind, precision) in precisions() {
+        let (block, params) = S4Block::build(&config, channels, Seed(0), device(), kind).expect("a block");
         params.load_state_dict(&state_dict(case, "sd.")).expect("the case's weights");
         let x = tensor(case.tensor("x"), kind).transpose(1, 2).contiguous().set_requires_grad(true);
         let mut pass = Pass::train(Seed(0), 0);
@@ -124,8 +132,8 @@ mod s4_blocks_are_the_references {
 fn kernels_longer_than_before_double_their_length_as_the_reference_does() {
     let case = Case::load("kernel_dplr_length_doubling");
     let config: S4Config = options::parse(&s4_options(&case.json["hyperparameters"])).expect("options of the case");
-    for (kind, precision) in PRECISIONS {
-        let (block, params) = S4Block::build(&config, 4, Seed(0), Device::Cpu, kind).expect("a block");
+    for (kind, precision) in precisions() {
+        let (block, params) = S4Block::build(&config, 4, Seed(0), device(), kind).expect("a block");
         let mut weights = params.state_dict();
         for (name, weight) in &mut weights {
             if let Some(golden) = name.strip_prefix("layer.kernel.").map(|name| format!("param.{name}"))
@@ -149,7 +157,7 @@ fn kernels_longer_than_before_double_their_length_as_the_reference_does() {
 }
 
 fn check_backbone_in_both(case: &Case) {
-    for (kind, precision) in PRECISIONS {
+    for (kind, precision) in precisions() {
         check_backbone(case, kind, precision);
     }
 }
@@ -160,7 +168,7 @@ mod backbones_are_the_references {
 
 fn check_backbone(case: &Case, kind: Kind, precision: Precision) {
     let spec = spec(&case.json["hyperparameters"]);
-    let (backbone, params) = Backbone::build(&spec, Seed(0), Device::Cpu, kind).expect("a backbone");
+    let (backbone, params) = Backbone::build(&spec, Seed(0), device(), kind).expect("a backbone");
     params.load_state_dict(&state_dict(case, "sd.")).expect("the case's weights");
     let x = tensor(case.tensor("x"), kind).transpose(1, 2).contiguous();
     let mut pass = Pass::train(Seed(0), 0);
@@ -179,8 +187,8 @@ fn check_backbone(case: &Case, kind: Kind, precision: Precision) {
 /// Both forms, and the loss. The default-size case's weights (6 MB) are not in the repository; `WASABI_GOLDEN` can name
 /// a folder where they stand in the case as `sd.*` (`tools/trim_golden.py` makes one).
 fn check_model(case: &Case) {
-    for (kind, precision) in PRECISIONS {
-        let model = Model::new(&model_spec(case), 256, Seed(0), Device::Cpu, kind).expect("a model");
+    for (kind, precision) in precisions() {
+        let model = Model::new(&model_spec(case), 256, Seed(0), device(), kind).expect("a model");
         model.load_state_dict(&state_dict(case, "sd.")).expect("the case's weights");
         let tokens = tensor(case.tensor("x"), Kind::Int64);
         let _no_grad = tch::no_grad_guard();

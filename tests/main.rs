@@ -36,6 +36,7 @@ mod studies;
 mod support;
 mod train_curriculum;
 mod train_going_on;
+mod train_memory;
 mod train_optim;
 mod train_run;
 mod train_schedule;

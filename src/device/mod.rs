@@ -11,6 +11,7 @@
 mod cuda;
 mod doctor;
 mod error;
+mod free;
 mod memory;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use cuda::{Absence, Cuda, LIBTORCH_VERSION, Libtorch, cuda, libtorch};
 pub use doctor::{Check, Facts, Status, doctor, facts};
 pub use error::DeviceError;
+pub use free::{free_memory, held_memory};
 /// libtorch's device, for rooms that pass one on and do not touch tensors themselves.
 pub use tch::Device;
 

@@ -8,12 +8,14 @@
 //! Sequences are `(batch, channels, seq_len)` throughout, so that convolutions find their samples side by side and
 //! linear maps are one matrix product; only the head transposes.
 
+mod cost;
 mod eigenvalues;
 mod error;
 mod feed_forward;
 mod layout;
 mod linear;
 mod lstm;
+mod machine;
 mod memory;
 mod norm;
 mod params;
@@ -30,11 +32,13 @@ mod thin;
 mod tier;
 pub mod verify;
 
+pub use cost::{Cost, Workload};
 pub use eigenvalues::{LayerEigenvalues, StateMatrix};
 pub use error::ModelError;
 pub use feed_forward::FeedForwardConfig;
 pub use layout::{Part, Place};
 pub use lstm::{LstmBlock, LstmConfig};
+pub use machine::Machine;
 pub use norm::NormKind;
 pub use params::{Group, Param, Params};
 pub use pass::Pass;
@@ -88,7 +92,8 @@ impl Backbone {
     /// [`ModelError::Indivisible`] when the pools do not divide `seq_len`.
     pub fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
         self.check_length(x.size()[2])?;
-        self.norm.forward(&self.tier.forward(x, pass)?)
+        let y = self.tier.forward(x, pass)?;
+        self.norm.forward(&pass.tape.level(y)?)
     }
 
     /// The backbone as a recurrence, from the zero state.

@@ -9,6 +9,8 @@ use super::pass::Pass;
 use super::s4_block::S4Block;
 use super::spec::{BlockSpec, ModelSpec, TierSpec};
 use super::{ModelError, Preset};
+use std::ops::Deref;
+use std::rc::Rc;
 use tch::Tensor;
 
 #[derive(Debug)]
@@ -18,12 +20,24 @@ pub(crate) enum Layer {
     Lstm(LstmBlock),
 }
 
-/// `x + layer(norm(x))`.
+/// `x + layer(norm(x))`. Shared, because a pass that runs a block again when its gradient arrives holds on to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Residual(Rc<Branch>);
+
+/// What a residual block is made of.
 #[derive(Debug)]
-pub(crate) struct Residual {
+pub(crate) struct Branch {
     pub(crate) norm: Norm,
     pub(crate) layer: Layer,
     dropres: f64,
+}
+
+impl Deref for Residual {
+    type Target = Branch;
+
+    fn deref(&self) -> &Branch {
+        &self.0
+    }
 }
 
 impl Residual {
@@ -35,9 +49,18 @@ impl Residual {
             BlockSpec::Lstm(config) => Layer::Lstm(LstmBlock::new(config, channels, &inside)?),
         };
         let norm = Norm::new(spec.norm(), channels, &at.at("norm"))?;
-        Ok(Self { norm, layer, dropres: spec.dropres })
+        Ok(Self(Rc::new(Branch { norm, layer, dropres: spec.dropres })))
     }
 
+    fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
+        let branch = Rc::clone(&self.0);
+        // Without gradient, libtorch's LSTM is oneDNN's, which rounds otherwise.
+        let graded = matches!(branch.layer, Layer::Lstm(_));
+        pass.through(x, graded, move |x, pass| branch.forward(x, pass))
+    }
+}
+
+impl Branch {
     fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
         pass.heed()?;
         let normed = self.norm.forward(x)?;
@@ -114,7 +137,7 @@ impl Tier {
     /// SaShiMi: `y = x + up(inner(down(x)))`, then `y + blocks(y)`. U-Net: `x_i = f_i(x_(i−1))` going down,
     /// `y = up(inner(down(x_n))) + x_n`, then `y ← g_j(y) + x_(n−j)` going up; its centre is `x + blocks(x)`.
     pub(crate) fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
-        let mut skips = vec![x.shallow_clone()];
+        let mut skips = vec![pass.anchor(x.shallow_clone())?];
         for block in &self.down {
             let last = block.forward(&skips[skips.len() - 1], pass)?;
             skips.push(last);
@@ -124,14 +147,14 @@ impl Tier {
             None => deepest.shallow_clone(),
             Some(pooled) => {
                 let inner = pooled.inner.forward(&pooled.down.forward(&deepest)?, pass)?;
-                pooled.up.forward(&inner)?.f_add(&deepest)?
+                pass.anchor(pooled.up.forward(&inner)?.f_add(&deepest)?)?
             }
         };
         let around = y.shallow_clone();
         for block in &self.blocks {
             y = block.forward(&y, pass)?;
             if let Some(skip) = skips.pop() {
-                y = y.f_add(&skip)?;
+                y = pass.anchor(y.f_add(&skip)?)?;
             }
         }
         if self.unet && self.pooled.is_some() { Ok(y) } else { Ok(y.f_add(&around)?) }

@@ -45,6 +45,9 @@ pub enum SsmError {
         /// `dplr` or `s4d`.
         mode: &'static str,
     },
+    /// What a stretch of a model found when it was run again for its gradient.
+    #[error(transparent)]
+    Again(Box<dyn std::error::Error + Send + Sync>),
     /// libtorch refused.
     #[error("libtorch: {}", brief(.0))]
     Torch(#[from] TchError),
@@ -65,7 +68,7 @@ impl SsmError {
                 "dplr" => "a dplr kernel takes legs, legt, fourier or hippo".into(),
                 _ => "an s4d kernel takes lin, inv, legs or diag".into(),
             }),
-            Self::Length(_) | Self::Torch(_) => None,
+            Self::Length(_) | Self::Again(_) | Self::Torch(_) => None,
         }
     }
 }

@@ -90,6 +90,22 @@ impl TokenBatch {
         seq_len: usize,
         device: Device,
     ) -> Result<Self, TrainError> {
+        TokenRows::cut(split, pieces, quantizer, seq_len).to_tensors(device)
+    }
+}
+
+/// The same as plain numbers, row after row.
+#[derive(Debug)]
+pub(super) struct TokenRows {
+    inputs: Vec<i64>,
+    targets: Vec<i64>,
+    seq_len: usize,
+    tokens: u64,
+}
+
+impl TokenRows {
+    /// See [`TokenBatch::cut`].
+    pub(super) fn cut(split: &Split, pieces: &[(usize, usize)], quantizer: Quantizer, seq_len: usize) -> Self {
         let zero = i64::from(quantizer.zero_level());
         let mut inputs = Vec::with_capacity(pieces.len() * seq_len);
         let mut targets = Vec::with_capacity(pieces.len() * seq_len);
@@ -104,8 +120,12 @@ impl TokenBatch {
             targets.extend(wide().chain(std::iter::repeat(IGNORED_TARGET)).take(seq_len));
             tokens += piece.len() as u64;
         }
-        let shape = [-1, i64::try_from(seq_len).unwrap_or(i64::MAX)];
+        Self { inputs, targets, seq_len, tokens }
+    }
+
+    pub(super) fn to_tensors(&self, device: Device) -> Result<TokenBatch, TrainError> {
+        let shape = [-1, i64::try_from(self.seq_len).unwrap_or(i64::MAX)];
         let tensor = |values: &[i64]| Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(device);
-        Ok(Self { inputs: tensor(&inputs)?, targets: tensor(&targets)?, tokens })
+        Ok(TokenBatch { inputs: tensor(&self.inputs)?, targets: tensor(&self.targets)?, tokens: self.tokens })
     }
 }

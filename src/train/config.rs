@@ -4,6 +4,7 @@ use super::curriculum::{check_dropout, check_window};
 use crate::experiment::Existing;
 use crate::options::OptionError;
 use crate::schedule::Schedule;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 crate::options! {
@@ -61,6 +62,13 @@ crate::options! {
         /// Stop after this time, saving as at any other end; a run that is resumed has as much again. By default never.
         /// [seconds; above 0]
         max_seconds: Option<f64> = None,
+        /// What is kept of the forward pass for the backward one: everything, or what goes into each block, which is then
+        /// run again: a third more time, a fraction of the memory, the same weights bit for bit. See model.explain.
+        /// [; "keep", "recompute"]
+        memory: Memory = Memory::Keep,
+        /// When the predicted memory surely does not fit what is free: refuse before the first update, or try it all the
+        /// same. [; "refuse", "try"]
+        when_short: WhenShort = WhenShort::Refuse,
         /// The run's folder; by default the next free `experiments/runs/run-001`, …. [; path]
         out: Option<PathBuf> = None,
         /// When `out` holds a run already: refuse, move the old run aside, or go on with it. [; "refuse", "overwrite",
@@ -68,6 +76,28 @@ crate::options! {
         existing: Existing = Existing::Refuse,
     }
     ; validate = validate
+}
+
+/// What a forward pass keeps for the backward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Memory {
+    /// All that libtorch's tape asks for.
+    #[default]
+    Keep,
+    /// What goes into each residual block; the blocks are run again.
+    Recompute,
+}
+
+/// What to do when a run surely does not fit into memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenShort {
+    /// Refuse before the first update.
+    #[default]
+    Refuse,
+    /// Try it: the prediction may be wrong, or the system may swap.
+    Try,
 }
 
 impl TrainConfig {

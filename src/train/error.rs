@@ -1,5 +1,6 @@
 //! What can go wrong while training, scoring, saving and loading.
 
+use super::Shortage;
 use crate::audio::AudioError;
 use crate::experiment::ExperimentError;
 use crate::metrics::MetricsError;
@@ -51,6 +52,9 @@ pub enum TrainError {
         /// Levels of the corpus's quantiser.
         corpus: u32,
     },
+    /// A step does not fit into memory.
+    #[error("{0}")]
+    Memory(Box<Shortage>),
     /// The numbers left the finite.
     #[error("the {what} is {value} at step {step}, learning rate {lr}; {}", last_good(checkpoint.as_ref()))]
     NotFinite {
@@ -171,6 +175,7 @@ impl TrainError {
                 _ => format!("use a batch of at most {windows}, a shorter window, or more audio"),
             }),
             Self::Levels { corpus, .. } => Some(format!("build the model with {corpus} levels")),
+            Self::Memory(shortage) => Some(shortage.hint()),
             Self::NotFinite { .. } => Some(
                 "start again with a lower lr, a warm-up, or a smaller clip; the metrics up to here are kept".to_owned(),
             ),

@@ -8,6 +8,7 @@
 //! from (seed, step). So a run continued from a checkpoint is, on a CPU, the run that was never stopped, bit for bit.
 
 mod adamw;
+mod ahead;
 mod batches;
 mod checkpoint;
 mod config;
@@ -19,6 +20,7 @@ mod evaluate;
 mod fork;
 mod manifest;
 mod report;
+mod room;
 mod rows;
 mod run;
 mod score;
@@ -31,7 +33,7 @@ pub use crate::schedule::{Schedule, ScheduleError, Validation};
 pub use adamw::{AdamW, AdamWConstants, Rates};
 pub use batches::{Batches, TokenBatch};
 pub use checkpoint::{Checkpoint, load_model, save};
-pub use config::TrainConfig;
+pub use config::{Memory, TrainConfig, WhenShort};
 pub use control::Control;
 pub use curriculum::window_lengths;
 pub use error::TrainError;
@@ -39,6 +41,7 @@ pub use evaluate::{ClipScore, EvaluateConfig, Evaluation, evaluate};
 pub use fork::{Fork, fork};
 pub use manifest::{MANIFEST_SCHEMA, Manifest, Precision, Progress, RateChange};
 pub use report::{EvalReport, Observer, Outcome, Silent, StepReport, Stop, Weights};
+pub use room::Shortage;
 pub use rows::{RESERVED, TOKENS};
 pub use run::{Resumed, open_run, resume, train};
 pub use score::{RowScore, TOP, hits, ranks, score, summed_nll};

@@ -3,6 +3,7 @@
 use super::batches::Batches;
 use super::checkpoint::Checkpoint;
 use super::evaluate::check_levels;
+use super::room::check_room;
 use super::session::Session;
 use super::settings::{FIXED, changed};
 use super::{Observer, Outcome, TrainConfig, TrainError};
@@ -80,6 +81,7 @@ pub(super) fn train_as_told(
     config.validate()?;
     check_levels(model, corpus)?;
     model.check_length(i64::try_from(corpus.config().window).unwrap_or(i64::MAX))?;
+    check_room(model, corpus, config)?;
     let _lock = run.lock()?;
     let mut record = record_of(model, corpus, config);
     let callbacks = observer.callbacks();

@@ -1,12 +1,14 @@
 //! The training loop: when to update, validate, save and stop. `update` and `validate` hold what it does then.
 
 use super::adamw::{AdamW, AdamWConstants, Rates};
+use super::ahead::Ahead;
 use super::batches::Batches;
 use super::curriculum::Curriculum;
 use super::curve::Curve;
 use super::evaluate::{baselines_of, chosen};
 use super::manifest::{Manifest, Progress};
 use super::report::{EvalReport, Observer, Outcome, Stop};
+use super::room::explained;
 use super::settings::jumps;
 use super::update::Pending;
 use super::{Control, TrainConfig, TrainError, checkpoint, rows};
@@ -30,6 +32,8 @@ pub(super) struct Session<'a> {
     pub(super) interrupt: &'a Interrupt,
     pub(super) optimizer: AdamW,
     pub(super) batches: Batches,
+    /// The thread that makes batches while [`Session::train`] runs.
+    pub(super) ahead: Option<Ahead>,
     pub(super) schedule: Schedule,
     pub(super) curriculum: Curriculum,
     pub(super) total: u64,
@@ -82,6 +86,7 @@ impl<'a> Session<'a> {
             interrupt,
             optimizer,
             batches,
+            ahead: None,
             schedule: config.schedule.resolved(total),
             curriculum,
             total,
@@ -176,6 +181,15 @@ impl<'a> Session<'a> {
     /// Trains until there is a reason to stop, then saves; whoever insists on an end gets it unsaved, and what the last
     /// checkpoint holds stays.
     pub(super) fn train(mut self) -> Result<Outcome, TrainError> {
+        let corpus = self.corpus;
+        std::thread::scope(|scope| {
+            // Without a thread to spare, batches are made when they are needed.
+            self.ahead = Ahead::start(scope, corpus.train(), corpus.quantizer()).ok();
+            self.train_to_the_end()
+        })
+    }
+
+    fn train_to_the_end(mut self) -> Result<Outcome, TrainError> {
         self.observer.on_begin(self.run.path(), self.progress.step, self.total);
         (self.began, self.last_reading) = (Instant::now(), Instant::now());
         let stop = loop {
@@ -195,7 +209,9 @@ impl<'a> Session<'a> {
             }
             match finished {
                 Some(stop) => break stop,
-                None => self.update()?,
+                None => {
+                    self.update().map_err(|error| explained(error, self.model, self.corpus, self.config, step + 1))?
+                }
             }
         };
         self.finish(stop)

@@ -1,10 +1,11 @@
 //! One update: its gradient, its figures, and who hears of them.
 
-use super::TrainError;
-use super::batches::TokenBatch;
+use super::ahead::Asked;
+use super::batches::TokenRows;
 use super::report::StepReport;
 use super::score::{TOP, hits, summed_nll};
 use super::session::Session;
+use super::{Memory, TrainError};
 use crate::metrics::bits_per_byte;
 use crate::model::Pass;
 use crate::seed::Seed;
@@ -34,6 +35,14 @@ struct Seen {
     tokens: u64,
     /// In place of the blocks' own.
     dropout: Option<f64>,
+}
+
+impl Seen {
+    /// What each pass of `batch` windows is made of.
+    fn passes(&self, batch: usize) -> Vec<Asked> {
+        let asked = |chunk: &[(usize, usize)]| Asked { pieces: chunk.to_vec(), window: self.window };
+        self.pieces.chunks(batch).map(asked).collect()
+    }
 }
 
 impl Session<'_> {
@@ -85,17 +94,40 @@ impl Session<'_> {
         Seen { pieces: indices.iter().copied().zip(starts).collect(), window, tokens, dropout }
     }
 
+    /// The rows of the passes of an update, made ahead where that was foreseen; those of the next update are asked for.
+    fn rows_of(&mut self, step: u64, seen: &Seen) -> Vec<TokenRows> {
+        let (train, quantizer) = (self.corpus.train(), self.corpus.quantizer());
+        let passes = seen.passes(self.config.batch);
+        let Some(mut ahead) = self.ahead.take() else {
+            return passes.iter().map(|pass| TokenRows::cut(train, &pass.pieces, quantizer, pass.window)).collect();
+        };
+        let rows = |pass: &Asked| {
+            ahead.take(pass).unwrap_or_else(|| TokenRows::cut(train, &pass.pieces, quantizer, pass.window))
+        };
+        let rows = passes.iter().map(rows).collect();
+        if step + 1 < self.total {
+            // As things stand: a validation before it may have its windows cut otherwise, and then they are made anew.
+            ahead.ask(self.seen_at(step + 1).passes(self.config.batch));
+        }
+        self.ahead = Some(ahead);
+        rows
+    }
+
     /// Gathers the gradient of the mean loss over all windows of an update; returns the loss `()` and the hits `(4)`, which
     /// stay 0 unless they are to be counted.
     fn gradient_at(&mut self, step: u64, seen: &Seen, scored: bool) -> Result<(Tensor, Tensor), TrainError> {
-        let (corpus, device) = (self.corpus, self.model.device());
+        let device = self.model.device();
         let mut total = Tensor::f_zeros([TOP.len() as i64], (Kind::Double, device))?;
         let mut sum: Option<Tensor> = None;
-        for (pass_number, chunk) in seen.pieces.chunks(self.config.batch).enumerate() {
-            let batch = TokenBatch::cut(corpus.train(), chunk, corpus.quantizer(), seen.window, device)?;
+        let made = self.rows_of(step, seen);
+        for (pass_number, rows) in made.into_iter().enumerate() {
+            let batch = rows.to_tensors(device)?;
             let counter = step * self.config.accumulate as u64 + pass_number as u64;
             let mut pass =
                 Pass::train(Seed(self.config.seed), counter).with_dropout(seen.dropout).heeding(self.interrupt);
+            if self.config.memory == Memory::Recompute {
+                pass = pass.recomputing();
+            }
             let logits = self.model.forward(&batch.inputs, &mut pass)?;
             // Divided by the tokens of the whole update, so that passes of short windows weigh what they hold.
             #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]

@@ -17,6 +17,16 @@ pub(crate) enum Precision {
     Double,
 }
 
+/// Where the cases of whole blocks and models are computed: on the CPU, or on what `WASABI_TEST_DEVICE` names (`cuda`).
+pub(crate) fn device() -> tch::Device {
+    static CHOSEN: std::sync::OnceLock<tch::Device> = std::sync::OnceLock::new();
+    *CHOSEN.get_or_init(|| {
+        let Ok(name) = std::env::var("WASABI_TEST_DEVICE") else { return tch::Device::Cpu };
+        let selection = name.parse().expect("WASABI_TEST_DEVICE is cpu, cuda or cuda:N");
+        wasabi::device::open(selection).expect("the device of WASABI_TEST_DEVICE")
+    })
+}
+
 /// One tensor of a case, widened exactly to float64.
 #[derive(Debug, Clone)]
 pub(crate) struct Golden {
@@ -89,7 +99,9 @@ macro_rules! backbone_cases {
 pub(crate) use backbone_cases;
 
 fn shipped_folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    // The tests were copied to another machine, cases and all (`make bench-gpu`).
+    if here.is_dir() { here } else { folder() }
 }
 
 /// The cases in the repository whose names start with one of `prefixes`.

@@ -2,6 +2,7 @@
 
 mod algebra;
 mod blocks;
+mod cost;
 mod kernels;
 mod summary;
 mod text;
@@ -127,6 +128,7 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
     algebra::register(engine, docs, context);
     summary::register(engine, docs, context);
     kernels::register(engine, docs, context);
+    cost::register(engine, docs);
     engine
         .register_type_with_name::<ModelValue>("Model")
         .register_fn("sashimi", || ModelValue::from(SashimiConfig::default().spec()))
