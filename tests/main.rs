@@ -32,6 +32,7 @@ mod script;
 mod script_fixture;
 mod script_frames;
 mod setup;
+mod ssm_single;
 mod studies;
 mod support;
 mod train_curriculum;

@@ -134,12 +134,13 @@ impl S4Layer {
     /// `(outputs, channels, seq_len)`, in the layer's kind.
     fn kernel(&self, seq_len: i64, pass: &mut Pass) -> Result<Tensor, ModelError> {
         self.reach(seq_len)?;
+        let plain = pass.is_plain();
         pass.kernel(&self.name, seq_len, |tape| {
-            let system = self.system()?;
+            let (system, attuned) = (self.system()?, self.l_kernel.get());
             let kernel = match self.config.mode {
-                Mode::Dplr => {
-                    dplr::kernel_in(&system, self.l_kernel.get(), self.kind, tape)?.f_narrow(2, 0, seq_len)?
-                }
+                Mode::Dplr if plain => dplr::kernel_on_tape(&system, attuned)?.f_narrow(2, 0, seq_len)?,
+                Mode::Dplr => dplr::kernel_in(&system, attuned, self.kind, tape)?.f_narrow(2, 0, seq_len)?,
+                Mode::S4d if plain => s4d::kernel_on_tape(&system, self.config.discretization, seq_len)?,
                 Mode::S4d => s4d::kernel(&system, self.config.discretization, seq_len, tape)?,
             };
             Ok(kernel.f_to_kind(self.kind)?)

@@ -71,3 +71,15 @@ pub fn kernel(system: &Continuous, rule: Discretization, seq_len: i64, tape: &mu
         ])
     }))
 }
+
+/// [`kernel`] as plain libtorch operations: the slow twin.
+///
+/// # Errors
+/// As [`kernel`].
+pub fn kernel_on_tape(system: &Continuous, rule: Discretization, seq_len: i64) -> Result<Tensor, SsmError> {
+    if seq_len < 1 {
+        return Err(SsmError::Length(seq_len));
+    }
+    let (a_bar, b_bar) = discretize(system, rule)?;
+    super::reference::vandermonde(&system.c.f_mul(&b_bar)?, &a_bar, seq_len)
+}
