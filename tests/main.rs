@@ -36,6 +36,7 @@ mod ssm_single;
 mod studies;
 mod support;
 mod train_curriculum;
+mod train_fast;
 mod train_going_on;
 mod train_memory;
 mod train_optim;

@@ -95,7 +95,7 @@ fn kernel_of(channels: i64, window: i64) -> Outcome<impl FnMut() -> Outcome<()>>
     };
     Ok(move || {
         let mut tape = Tape::recording();
-        let kernel = dplr::kernel(&system, window, &mut tape)?;
+        let kernel = dplr::kernel_in(&system, window, Kind::Float, &mut tape)?;
         Ok(tape.backward(&kernel.f_square()?.f_sum(Kind::Double)?)?)
     })
 }

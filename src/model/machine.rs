@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
-/// Kernels and transforms take so many times longer for each multiply-add than a matrix product does: measured on two
-/// cores of an AMD EPYC (family 26), for kernels of 64 to 256 channels and windows of 8192 to 131072.
+/// Kernels and transforms take about so many times longer for each multiply-add than a matrix product does: kernels for the
+/// reciprocals between their multiply-adds, transforms for the memory that they pass through.
 const KERNELS: f64 = 3.0;
 const TRANSFORMS: f64 = 6.0;
 

@@ -12,6 +12,7 @@ mod cost;
 mod eigenvalues;
 mod error;
 mod feed_forward;
+mod head;
 mod layout;
 mod linear;
 mod lstm;
@@ -218,10 +219,14 @@ impl Model {
     /// # Errors
     /// [`ModelError::Indivisible`] when the pools do not divide `seq_len`.
     pub fn forward(&self, inputs: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
+        self.head(&self.features(inputs, pass)?)
+    }
+
+    /// What goes into the head: `(batch, seq_len, d_model)`.
+    fn features(&self, inputs: &Tensor, pass: &mut Pass) -> Result<Tensor, ModelError> {
         self.check_length(inputs.size()[1])?;
         let x = self.embed(inputs)?.f_transpose(1, 2)?.f_contiguous()?;
-        let y = self.backbone.forward(&x, pass)?;
-        self.head(&y.f_transpose(1, 2)?)
+        Ok(self.backbone.forward(&x, pass)?.f_transpose(1, 2)?)
     }
 
     /// The model as a recurrence, from the zero state.

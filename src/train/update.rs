@@ -3,7 +3,7 @@
 use super::ahead::Asked;
 use super::batches::TokenRows;
 use super::report::StepReport;
-use super::score::{TOP, hits, summed_nll};
+use super::score::{TOP, hits};
 use super::session::Session;
 use super::{Memory, TrainError};
 use crate::metrics::bits_per_byte;
@@ -128,14 +128,17 @@ impl Session<'_> {
             if self.config.memory == Memory::Recompute {
                 pass = pass.recomputing();
             }
-            let logits = self.model.forward(&batch.inputs, &mut pass)?;
+            let mut count = |logits: &Tensor, targets: &Tensor| -> Result<(), TrainError> {
+                if scored {
+                    let _ = total.f_add_(&hits(logits, targets)?)?;
+                }
+                Ok(())
+            };
+            let nll = self.model.summed_nll(&batch.inputs, &batch.targets, &mut pass, &mut count)?;
             // Divided by the tokens of the whole update, so that passes of short windows weigh what they hold.
             #[expect(clippy::cast_precision_loss, reason = "counts of tokens stay far below 2^53")]
-            let loss = summed_nll(&logits, &batch.targets)?.f_div_scalar(seen.tokens as f64)?;
+            let loss = nll.f_div_scalar(seen.tokens as f64)?;
             pass.backward(&loss)?;
-            if scored {
-                total = total.f_add(&hits(&logits, &batch.targets)?)?;
-            }
             let loss = loss.f_detach()?;
             sum = Some(match sum {
                 Some(sum) => sum.f_add(&loss)?,
