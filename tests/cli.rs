@@ -413,6 +413,15 @@ fn of_takes_that_a_disk_has_no_room_for_what_fits_is_kept() {
     let mut files = std::fs::read_dir(folder.join("sound")).expect("a folder").filter_map(Result::ok);
     let (file, none) = (files.next().expect("a take"), files.next());
     assert!(none.is_none(), "nothing half-written is left");
+    // A state that finds no room costs no take.
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 1; exec {} --device cpu generate {run} --length 40 --out short --save-state end.state",
+        env!("CARGO_BIN_EXE_wasabi")
+    );
+    let ended = Process::new("bash").current_dir(&folder).args(["-c", &line]).output().expect("bash");
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.code() == Some(1) && told.contains("cannot write the state end.state"), "{told}");
+    assert!(folder.join("short/take-0.wav").is_file(), "{told}");
     let wave = wasabi::audio::load_mono(&file.path(), 16_000).expect("a whole file");
     assert_eq!(wave.samples.len(), (20 * 1024 - 44) / 2);
 }

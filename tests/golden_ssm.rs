@@ -1,6 +1,6 @@
 //! State-space mathematics against the reference implementation.
 
-use crate::support::{Case, Golden, Precision, largest_difference};
+use crate::support::{Case, Golden, Precision, largest_difference, noise};
 use tch::{Device, Kind, Tensor};
 use wasabi::ssm::dense::{Attune, attune, bilinear};
 use wasabi::ssm::hippo::{Measure, nplr, transition};
@@ -398,8 +398,7 @@ fn dplr_kernels_of_every_short_length_equal_powers() {
 
 #[test]
 fn convolution_by_fft_equals_its_definition() {
-    let u = Tensor::randn([2, 3, 37], (Kind::Double, Device::Cpu));
-    let kernel = Tensor::randn([3, 37], (Kind::Double, Device::Cpu));
+    let (u, kernel) = (noise(&[2, 3, 37], 1), noise(&[3, 37], 2));
     let fast = conv::convolve(&u, &kernel, None).expect("a convolution");
     let slow = reference::convolve(&u, &kernel).expect("a convolution");
     assert!(largest_difference(&values(&fast), &values(&slow)) < 1e-12);
@@ -410,12 +409,11 @@ fn system_at_its_start(init: Init, channels: i64, d_state: i64, n_ssm: i64, outp
     let start = dplr_start(init, d_state, n_ssm, 1).expect("a start");
     let tile = channels / n_ssm;
     let steps: Vec<f64> = (0..channels).map(|h| 1e-3 * 100.0_f64.powf(h as f64 / channels.max(2) as f64)).collect();
-    let complex = (Kind::ComplexDouble, Device::Cpu);
     Continuous {
         dt: Tensor::from_slice(&steps).view([-1, 1]),
         lambda: start.lambda.repeat([tile, 1]),
         b: start.b.repeat([tile, 1]),
-        c: Tensor::randn([outputs, channels, d_state / 2], complex),
+        c: noise(&[outputs, channels, d_state / 2, 2], 5).view_as_complex(),
         p: start.p.repeat([1, tile, 1]),
     }
 }
@@ -437,7 +435,6 @@ fn kernel_and_gradients(system: &Continuous, length: i64, kind: Kind) -> (Vec<f6
 
 #[test]
 fn a_kernel_of_single_precision_is_its_double_twin_to_a_hundred_thousandth() {
-    tch::manual_seed(5);
     for (init, channels, d_state, n_ssm, outputs, lengths) in [
         (Init::LegS, 4, 64, 1, 1, [4096, 1021, 1].as_slice()),
         (Init::LegS, 6, 2, 6, 1, &[2, 3, 64]),
@@ -450,8 +447,10 @@ fn a_kernel_of_single_precision_is_its_double_twin_to_a_hundred_thousandth() {
             let system = system_at_its_start(init, channels, d_state, n_ssm, outputs);
             let (single, single_gradients) = kernel_and_gradients(&system, length, Kind::Float);
             let (double, double_gradients) = kernel_and_gradients(&system, length, Kind::Double);
-            let pairs = single_gradients.iter().zip(&double_gradients).chain([(&single, &double)]);
-            for (single, double) in pairs {
+            // A single node does not depend on dt: its gradient is what rounding leaves of terms that cancel.
+            let with_dt = if length == 1 { 1 } else { 0 };
+            let gradients = single_gradients.iter().zip(&double_gradients).skip(with_dt);
+            for (single, double) in gradients.chain([(&single, &double)]) {
                 let scale = double.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
                 let off = largest_difference(single, double) / scale.max(1e-300);
                 assert!(off < 1e-5, "{init:?} {channels} {d_state} {length}: {off:e} of the largest");
@@ -462,7 +461,6 @@ fn a_kernel_of_single_precision_is_its_double_twin_to_a_hundred_thousandth() {
 
 #[test]
 fn gradients_of_the_kernel_are_finite_differences() {
-    tch::manual_seed(6);
     let system = system_at_its_start(Init::LegS, 2, 8, 1, 2);
     for length in [1, 2, 7, 12] {
         let (_, gradients) = kernel_and_gradients(&system, length, Kind::Double);
@@ -489,8 +487,12 @@ fn gradients_of_the_kernel_are_finite_differences() {
                         let _ = real.view([-1]).get(place as i64).g_add_scalar_(step);
                     })
                 };
-                // dt is small: its own step is.
+                // dt is small: its own step is. Where it cancels to nothing, the differences are rounding over that step.
                 let step = if which == 0 { 1e-3 * STEP } else { STEP };
+                if which == 0 && length == 1 {
+                    assert!(found.abs() < 1e-9, "{found}");
+                    continue;
+                }
                 let expected = (by(step) - by(-step)) / (2.0 * step);
                 let scale = gradient.iter().fold(1e-3_f64, |max, g| max.max(g.abs()));
                 assert!((found - expected).abs() < 1e-5 * scale, "{length}: {which} {place}: {found} not {expected}");

@@ -1,5 +1,6 @@
 //! The float32 kernel beside its float64 twin: values and gradients, over sizes, ranks and starts.
 
+use crate::support::noise;
 use tch::{Device, Kind, Tensor};
 use wasabi::ssm::init::{Init, dplr_start};
 use wasabi::ssm::{Continuous, Tape, dplr};
@@ -16,11 +17,10 @@ struct Leaves {
 impl Leaves {
     fn new(init: Init, channels: i64, d_state: i64, outputs: i64, rank: i64) -> Self {
         let start = dplr_start(init, d_state, 1, rank.max(1)).expect("a start");
-        tch::manual_seed(7);
         let leaf = |x: Tensor| x.contiguous().set_requires_grad(true);
         let p = start.p.repeat([1, channels, 1]).narrow(0, 0, rank);
         let log_dt = Tensor::linspace(0.001_f64.ln(), 0.1_f64.ln(), channels, (Kind::Double, Device::Cpu));
-        let c = Tensor::randn([outputs, channels, d_state / 2], (Kind::ComplexDouble, Device::Cpu));
+        let c = noise(&[outputs, channels, d_state / 2, 2], 7).view_as_complex();
         Self {
             dt: leaf(log_dt.exp().unsqueeze(-1)),
             // Clamped as a layer does: Fourier's real parts are zero.
@@ -53,8 +53,7 @@ impl Leaves {
         let mut tape = Tape::recording();
         let kind = if single { Kind::Float } else { Kind::Double };
         let kernel = dplr::kernel_in(&system, seq_len, kind, &mut tape).expect("a kernel").to_kind(Kind::Double);
-        tch::manual_seed(3);
-        let weights = Tensor::randn(kernel.size(), (Kind::Double, Device::Cpu));
+        let weights = noise(&kernel.size(), 3);
         tape.backward(&(&kernel * weights).sum(Kind::Double)).expect("gradients");
         let gradients = self.all().iter().map(|leaf| leaf.grad().copy()).collect();
         (kernel.detach(), gradients)

@@ -23,6 +23,10 @@ count() {
         sed -n 's/.*Collected : \([0-9]*\).*/\1/p')
     each=$((counted / (4 * ROUND)))
     echo "step cost: $each instructions ($what); the budget is $budget and a fifth"
+    if [ $((each * 2)) -lt "$budget" ]; then
+        echo "step cost: of $what hardly anything was counted; is counted_$what still a function of its own?" >&2
+        failed=1
+    fi
     if [ $((each * 5)) -gt $((budget * 6)) ]; then
         echo "step cost: $what became dearer by more than a fifth" >&2
         failed=1

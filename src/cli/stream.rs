@@ -1,6 +1,6 @@
 //! `wasabi generate … --stream`: a take into a pipe while it is made.
 
-use std::io::{self, ErrorKind, StdoutLock, Write};
+use std::io::{self, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::path::Path;
 
 use crate::audio::{pcm16_bytes, wav_header};
@@ -40,6 +40,16 @@ pub(super) fn run(
     out: &Path,
     raw: bool,
 ) -> Result<(), Diagnostic> {
+    if config.retry > 0 || config.keep.is_some() {
+        return Err(Fault::new("`retry` and `keep` look back at whole takes, and what was streamed has been heard")
+            .with_hint("leave them out, or leave out --stream")
+            .into());
+    }
+    if io::stdout().is_terminal() {
+        return Err(Fault::new("standard output is a terminal, which plays no sound")
+            .with_hint("give it to a player, `… --stream | aplay`, or to a file, `… --stream > take.wav`")
+            .into());
+    }
     let mut pipe = Pipe { out: io::stdout().lock(), raw };
     let streamed = actions::stream(context, model, config, &mut pipe);
     let Streamed { takes, refused, failed } = streamed.map_err(|fault| super::work::stopped(context, fault))?;

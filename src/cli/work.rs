@@ -151,11 +151,15 @@ pub(super) fn generate(matches: &ArgMatches, context: &Context) -> Result<(), Di
     if let Some(format) = matches.get_one::<String>("stream") {
         return super::stream::run(context, &model, &config, &out, format == "raw");
     }
-    let takes = actions::draw(context, &model, &config).map_err(|fault| stopped(context, fault))?;
+    let drawn = actions::draw(context, &model, &config).map_err(|fault| stopped(context, fault))?;
+    let actions::Drawn { takes, failed } = drawn;
     let paths = takes.save(&out)?;
     context.host.print(&show_table(&takes.table()?, context.host.width()));
     for path in paths {
         context.host.print(&path.display().to_string());
+    }
+    if let Some(fault) = failed {
+        return Err(Diagnostic::from(fault).with_hint("the takes are written; what to go on from is not"));
     }
     if let Some(reason) = takes.stopped() {
         return Err(gave_out(reason));

@@ -95,8 +95,8 @@ crate::options! {
         /// Keep only the takes between two ranks of log-likelihood: `#{ drop_low: 0.4, drop_high: 0.05 }` drops the least likely
         /// 40 % and the likeliest 5 %; () keeps all. [; a map]
         keep: Option<Keep> = None,
-        /// What steps the model: the engine made for it ("auto" and "engine"), or libtorch's own operations, which can step
-        /// everything, much slower; "auto" takes them for what the engine cannot step. [; "auto", "engine", "libtorch"]
+        /// What steps the model: the engine made for it, on the CPU ("engine"), or libtorch's own operations, which can step
+        /// everything, much slower on a CPU; "auto" takes these for what the engine cannot step and for a model on a GPU. [; "auto", "engine", "libtorch"]
         engine: EngineChoice = EngineChoice::Auto,
         /// How the engine keeps the weights of linear maps: "bf16" halves what it reads for each sample, which is what a few
         /// takes wait for, and makes a slightly different sound; libtorch takes no notice. [; "f32", "bf16"]

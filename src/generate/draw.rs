@@ -115,17 +115,20 @@ impl Distribution {
             (self.total, self.shaped) = (self.sum, false);
             return;
         }
+        if temperature == 1.0 {
+            self.weights.copy_from_slice(&self.exponentials);
+        } else {
+            softmax::tempered(&self.shifted, temperature, &mut self.weights);
+        }
         (self.total, self.shaped) = (0.0, true);
         for (weight, token) in self.weights.iter_mut().zip(0..=u16::MAX) {
             let at = usize::from(token);
             // The most probable token's exponential is 1.
             let improbable = self.exponentials[at] < drawing.min_p;
             let removed = improbable || last.is_some_and(|last| descending(&self.shifted, last, token).is_lt());
-            *weight = match removed {
-                true => 0.0,
-                false if temperature == 1.0 => self.exponentials[at],
-                false => (self.shifted[at] / temperature).exp(),
-            };
+            if removed {
+                *weight = 0.0;
+            }
             self.total += *weight;
         }
     }

@@ -31,7 +31,15 @@ pub(super) fn mend<E: StepLogits + ?Sized>(
     for attempt in 1..=job.config.retry {
         let Some(until) = failing else { break };
         let kept = (until.floor() as usize).saturating_sub(back);
-        let Some(again) = draw_again(job, engine, take, kept, attempt, interrupt)? else { break };
+        let again = match draw_again(job, engine, take, kept, attempt, interrupt) {
+            // An attempt that diverges is one that did not last.
+            Err(GenerateError::NotFinite { .. }) => {
+                back += 1;
+                continue;
+            }
+            other => other?,
+        };
+        let Some(again) = again else { break };
         let found = lasts(&again)?;
         if found.is_none_or(|found| found > until) {
             (*take, failing, back) = (again, found, 1);
@@ -56,6 +64,7 @@ fn draw_again<E: StepLogits + ?Sized>(
 ) -> Result<Option<Take>, GenerateError> {
     let stream = take.stream as u64;
     let state = job.start.state.and_then(|state| state.only(stream));
+    let tries = attempt;
     let attempt = attempt as u64 + state.as_ref().map_or(0, |state| state.voices[0].voice.attempt);
     let voice = Voice { stream, attempt };
     let before = state.as_ref().map_or(0, |state| state.drawn);
@@ -94,7 +103,7 @@ fn draw_again<E: StepLogits + ?Sized>(
         entropy: making.seconds.iter().map(|sums| sums.entropy).sum(),
         seconds: making.seconds,
         stopped: None,
-        retries: take.retries.max(usize::try_from(attempt).unwrap_or(usize::MAX)),
+        retries: tries,
         ending,
         wave: job.sound.quantizer.decode(&making.tokens),
         tokens: making.tokens,

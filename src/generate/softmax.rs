@@ -151,6 +151,43 @@ fn largest(logits: &[f32]) -> Option<f32> {
     (largest.is_finite() && !odd.contains(&true)).then_some(largest)
 }
 
+/// `e^(shifted / temperature)`.
+pub(super) fn tempered(shifted: &[f64], temperature: f64, weights: &mut [f64]) {
+    pulp::Arch::new().dispatch(Tempered { shifted, temperature, weights });
+}
+
+struct Tempered<'a> {
+    shifted: &'a [f64],
+    temperature: f64,
+    weights: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for Tempered<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let (rows, rest) = self.shifted.as_chunks::<LANES>();
+        let (weights, last_weights) = self.weights.as_chunks_mut::<LANES>();
+        for (row, weights) in rows.iter().zip(weights) {
+            *weights = exp_divided(row, self.temperature);
+        }
+        if !rest.is_empty() {
+            let last = exp_divided(&padded(rest, f64::NEG_INFINITY), self.temperature);
+            last_weights.copy_from_slice(&last[..rest.len()]);
+        }
+    }
+}
+
+#[inline(always)]
+fn exp_divided(x: &Lane, by: f64) -> Lane {
+    let mut divided = [0.0; LANES];
+    for j in 0..LANES {
+        divided[j] = x[j] / by;
+    }
+    exp(&divided)
+}
+
 /// `Σ −p ln(p + floor)` over `p = exponentials / sum`.
 pub(super) fn entropy(exponentials: &[f64], sum: f64, floor: f64) -> f64 {
     pulp::Arch::new().dispatch(Entropy { exponentials, scale: 1.0 / sum, floor })

@@ -79,7 +79,7 @@ struct Header {
     position: u64,
     drawn: u64,
     voices: Vec<VoiceHeader>,
-    /// BLAKE3 of the rest of this and of the takes' numbers; files of earlier versions have none.
+    /// BLAKE3 of the rest of this and of the takes' numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     contents: Option<String>,
 }
@@ -169,8 +169,12 @@ impl StateFile {
         let numbers = |number: usize| file.tensor(&tensor_name(number)).map_err(|error| refuse(error.to_string()));
         let all = (0..header.voices.len()).map(numbers).collect::<Result<Vec<_>, _>>()?;
         let digest = header.digest(all.iter().map(TensorView::data)).map_err(|error| refuse(error.to_string()))?;
-        if header.contents.as_ref().is_some_and(|contents| *contents != digest) {
-            return Err(refuse("it is damaged: what it holds is not what was written".to_owned()));
+        match &header.contents {
+            None => return Err(refuse("it has no checksum: an earlier version wrote it".to_owned())),
+            Some(contents) if *contents != digest => {
+                return Err(refuse("it is damaged: what it holds is not what was written".to_owned()));
+            }
+            Some(_) => {}
         }
         let voice = |(number, voice): (usize, &VoiceHeader)| {
             let tensor = file.tensor(&tensor_name(number)).map_err(|error| refuse(error.to_string()))?;

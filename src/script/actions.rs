@@ -3,7 +3,7 @@
 use std::path::Path;
 
 pub use super::bind::audio::{CorpusValue, describe as describe_corpus, open};
-pub use super::bind::generate::{Sink, Streamed, Takes, draw, stream};
+pub use super::bind::generate::{Drawn, Sink, Streamed, Takes, draw, stream};
 pub use super::bind::model::{ModelValue, load, load_with_manifest};
 pub use super::bind::train::{RunValue, describe as describe_evaluation, resume, score_model, train_model};
 

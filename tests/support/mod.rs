@@ -27,6 +27,16 @@ pub(crate) fn device() -> tch::Device {
     })
 }
 
+/// Normal numbers, float64. Not libtorch's own: it has one generator for the process, which belongs to the dropout of whatever
+/// test trains beside this one.
+pub(crate) fn noise(shape: &[i64], seed: u64) -> tch::Tensor {
+    use rand_distr::{Distribution, StandardNormal};
+    let count = usize::try_from(shape.iter().product::<i64>()).expect("a size");
+    let rng = wasabi::seed::Seed(seed).stream("noise", 0);
+    let numbers: Vec<f64> = StandardNormal.sample_iter(rng).take(count).collect();
+    tch::Tensor::from_slice(&numbers).view(shape)
+}
+
 /// One tensor of a case, widened exactly to float64.
 #[derive(Debug, Clone)]
 pub(crate) struct Golden {

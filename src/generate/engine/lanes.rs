@@ -224,7 +224,9 @@ impl<S: Simd, const K: usize> Lanes<S, K> {
     #[inline(always)]
     pub(super) fn gate(self, a: Wide<S, K>, b: Wide<S, K>) -> Wide<S, K> {
         let negative = self.sub(self.splat(0.0), b);
-        self.div(a, self.add(self.exp(negative), self.splat(1.0)))
+        // 0 b: nothing, unless b is no number, which the clamp in `exp` would hide.
+        let exp = self.fma(b, self.splat(0.0), self.exp(negative));
+        self.div(a, self.add(exp, self.splat(1.0)))
     }
 
     /// The exact GELU, `x Φ(x) = x (1 + erf(x / √2)) / 2`, within 2e-7 of the larger of `|x|` and 1.

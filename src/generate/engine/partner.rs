@@ -249,8 +249,10 @@ impl Drop for Ending<'_> {
 }
 
 impl Partner {
-    /// A partner for `batch` streams; none where no thread can be had.
+    /// A partner for `batch` streams; none where no thread can be had, nor where the outermost tier has no block: the exchanges of
+    /// a step are what keeps the two in lock-step, and there are steps without one then.
     pub(super) fn new(network: &Arc<Network>, batch: usize) -> Option<Self> {
+        network.tiers.first()?.blocks().next()?;
         let lines = batch * network.share_lines().max().unwrap_or(0);
         let link = Arc::new(Link {
             mailboxes: [Mailbox::new(lines), Mailbox::new(lines)],

@@ -201,7 +201,7 @@ impl Map {
 }
 
 impl Tier {
-    fn blocks(&self) -> impl Iterator<Item = &Block> {
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.down.iter().chain(&self.blocks)
     }
 

@@ -23,7 +23,7 @@ use crate::script::fault::Fault;
 ///
 /// # Errors
 /// For a model without weights, options out of range, a prompt or a state that cannot be read, a state of another model.
-pub fn draw(context: &Context, model: &ModelValue, config: &GenerateConfig) -> Result<Takes, Fault> {
+pub fn draw(context: &Context, model: &ModelValue, config: &GenerateConfig) -> Result<Drawn, Fault> {
     let begun = Begun::new(context, model, config)?;
     let mut meter = Meter::new(context, "generating");
     let rate = f64::from(begun.sound.sample_rate);
@@ -46,10 +46,7 @@ pub fn draw(context: &Context, model: &ModelValue, config: &GenerateConfig) -> R
             generate::generate_lowered_from(model, config, sound, start, threads, interrupt, &mut progress)?
         }
         // A GPU waits for no draw of the host's.
-        None if begun.trained.model.device() != Device::Cpu
-            && config.save_state.is_none()
-            && config.state.is_none() =>
-        {
+        None if begun.trained.model.device() != Device::Cpu => {
             generate::generate_on_device(&begun.trained.model, config, sound, start, interrupt, &mut progress)?
         }
         None => {
@@ -57,7 +54,16 @@ pub fn draw(context: &Context, model: &ModelValue, config: &GenerateConfig) -> R
             generate::generate_from(&mut engine, config, sound, start, interrupt, &mut progress)?
         }
     };
-    begun.end(config, takes)
+    Ok(begun.end(config, takes))
+}
+
+/// What was drawn.
+#[derive(Debug)]
+pub struct Drawn {
+    /// The takes.
+    pub takes: Takes,
+    /// Why the state that they end in could not be saved.
+    pub failed: Option<Fault>,
 }
 
 /// How often the progress of a call is shown.
@@ -99,7 +105,8 @@ pub fn stream(
         Err(fault) => return Err(fault),
     };
     let takes = chunks.finish()?.into_iter().collect();
-    Ok(Streamed { takes: begun.end(config, takes)?, refused, failed })
+    let Drawn { takes, failed: unsaved } = begun.end(config, takes);
+    Ok(Streamed { takes, refused, failed: failed.or(unsaved) })
 }
 
 /// Takes a stream's sound as it is made.
@@ -178,6 +185,9 @@ impl<'a> Begun<'a> {
             _ => None,
         };
         let lowered = lower(context, trained, config)?;
+        if lowered.is_none() && (config.save_state.is_some() || config.state.is_some()) {
+            return Err(GenerateError::NoState.into()); // now, and not when all is drawn
+        }
         Ok(Self { trained, sound, prompt, state, name, lowered })
     }
 
@@ -186,23 +196,26 @@ impl<'a> Begun<'a> {
     }
 
     /// The takes as values, their state saved where that was asked for.
-    fn end(&self, config: &GenerateConfig, mut takes: Vec<Take>) -> Result<Takes, Fault> {
+    fn end(&self, config: &GenerateConfig, mut takes: Vec<Take>) -> Drawn {
+        let mut failed = None;
         if let (Some(path), Some(model)) = (&config.save_state, &self.name) {
             let mut endings: Vec<SessionState> =
                 takes.iter_mut().filter_map(|take| Some(*take.ending.take()?)).collect();
             endings.sort_by_key(|state| state.voices.first().map(|voice| voice.voice.stream));
             if let Some(state) = SessionState::joined(&endings.iter().collect::<Vec<_>>()) {
-                StateFile { model: model.clone(), state }.write(path)?;
+                failed = StateFile { model: model.clone(), state }.write(path).err().map(Fault::from);
             }
         }
         let value = |take| TakeValue { take: Rc::new(take), sample_rate: self.sound.sample_rate };
-        Ok(Takes(takes.into_iter().map(value).collect()))
+        Drawn { takes: Takes(takes.into_iter().map(value).collect()), failed }
     }
 }
 
 /// The engine's form of a model; none where libtorch is to step it, with a note when that was not asked for.
 fn lower(context: &Context, trained: &Trained, config: &GenerateConfig) -> Result<Option<Lowered>, Fault> {
-    if config.engine == EngineChoice::Libtorch {
+    // The engine runs on the CPU; it alone keeps states.
+    let on_gpu = trained.model.device() != Device::Cpu && config.state.is_none() && config.save_state.is_none();
+    if config.engine == EngineChoice::Libtorch || (config.engine == EngineChoice::Auto && on_gpu) {
         return Ok(None);
     }
     match Lowered::in_precision(&trained.model, config.precision) {

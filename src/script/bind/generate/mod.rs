@@ -22,7 +22,7 @@ use crate::script::docs::Docs;
 use crate::script::fault::Fault;
 use crate::script::table::show_table;
 
-pub use draw::{Sink, Streamed, draw, stream};
+pub use draw::{Drawn, Sink, Streamed, draw, stream};
 pub(crate) use takes::TakeValue;
 pub use takes::Takes;
 
@@ -65,7 +65,10 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
 
 /// [`draw`], and a word on takes that an interrupt ended early.
 fn draw_and_tell(context: &Context, model: &ModelValue, config: &GenerateConfig) -> Result<Takes, Fault> {
-    let takes = draw(context, model, config)?;
+    let Drawn { takes, failed } = draw(context, model, config)?;
+    if let Some(fault) = failed {
+        context.host.note(&format!("{}; the takes are kept", fault.message));
+    }
     if context.interrupt.is_set() {
         let written = config
             .save_state
