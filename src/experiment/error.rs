@@ -55,6 +55,29 @@ pub enum ExperimentError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A run has no figures to show.
+    #[error("{} holds no row with `{column}`", path.display())]
+    Nothing {
+        /// The log.
+        path: PathBuf,
+        /// What a row was to have.
+        column: &'static str,
+    },
+    /// Runs are to be compared where one of them has not come yet.
+    #[error("{run} has come to {reached} {unit}, and {upto} was asked for")]
+    Beyond {
+        /// The run.
+        run: String,
+        /// How far it has come.
+        reached: f64,
+        /// How far it was to have come.
+        upto: f64,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// Figures that cannot be read or written.
+    #[error(transparent)]
+    Metrics(#[from] crate::metrics::MetricsError),
     /// A setting that TOML cannot hold.
     #[error("the setting `{key}` cannot be written to run.toml: {reason}")]
     Setting {
@@ -95,6 +118,9 @@ impl ExperimentError {
                 _ => return None,
             }),
             Self::Record { .. } => Some("restore run.toml, or start a run in another folder".to_owned()),
+            Self::Nothing { .. } => Some("train it for a step at least, or leave the run out".to_owned()),
+            Self::Beyond { reached, .. } => Some(format!("leave `upto` out, or give at most {reached}")),
+            Self::Metrics(error) => error.hint(),
             Self::Read { .. } | Self::Setting { .. } => None,
         }
     }

@@ -26,6 +26,9 @@ pub struct Record {
     pub device: String,
     /// Threads used inside an operation; sums are split by it, so other counts may round differently.
     pub threads: u32,
+    /// What its people call it; decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// The sweep that this run is a trial of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
@@ -105,6 +108,7 @@ impl Record {
             revision: option_env!("WASABI_REVISION").unwrap_or("unknown").to_owned(),
             device,
             threads,
+            label: None,
             parent: None,
             forked_from: None,
             callbacks: BTreeMap::new(),
@@ -132,6 +136,7 @@ impl Record {
     pub fn going_on(mut self, former: &Self) -> Self {
         self.created_unix_s = former.created_unix_s;
         self.parent.clone_from(&former.parent);
+        self.label = self.label.or_else(|| former.label.clone());
         self.forked_from.clone_from(&former.forked_from);
         self.script.clone_from(&former.script);
         self

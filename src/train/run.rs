@@ -264,7 +264,7 @@ fn check_kept(former: &TrainConfig, config: &TrainConfig, path: &Path) -> Result
 fn changes(former: &TrainConfig, config: &TrainConfig) -> Vec<(String, Value)> {
     let former = settings(former);
     let own =
-        |(key, value): &(String, Value)| !["out", "existing"].contains(&key.as_str()) && former.get(key) != Some(value);
+        |(key, value): &(String, Value)| !["out", "existing", "label"].contains(&key.as_str()) && former.get(key) != Some(value);
     settings(config).into_iter().filter(own).collect()
 }
 
@@ -276,9 +276,11 @@ pub(super) fn record_of(model: &Model, corpus: &Corpus, config: &TrainConfig) ->
     // Where the folder is, and how it came to be used again, is not what the run was made of.
     train_settings.remove("out");
     train_settings.remove("existing");
+    train_settings.remove("label");
     let threads = u32::try_from(tch::get_num_threads()).unwrap_or(1);
     let device = name_of(model.device());
-    Record::new(config.seed, device, threads, corpus_settings, train_settings, settings(model.spec()))
+    let record = Record::new(config.seed, device, threads, corpus_settings, train_settings, settings(model.spec()));
+    Record { label: config.label.clone(), ..record }
 }
 
 fn name_of(device: Device) -> String {
