@@ -13,10 +13,10 @@ PROGRAM = $(or $(CARGO_TARGET_DIR),target)/release/wasabi
 unexport LIBTORCH LIBTORCH_INCLUDE LIBTORCH_LIB LIBTORCH_STATIC LIBTORCH_CXX11_ABI
 unexport LIBTORCH_USE_PYTORCH LIBTORCH_BYPASS_VERSION_CHECK
 
-.PHONY: help setup build demo test lint bench doctor tools
+.PHONY: help setup build demo test test-kill lint bench doctor tools
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo "no Rust toolchain: install one from https://rustup.rs (1.90 or later)" >&2; exit 1; }
@@ -45,3 +45,6 @@ bench: setup ## measure speed and memory
 
 doctor: build ## look this machine over
 	$(PROGRAM) doctor
+
+test-kill: setup ## kill a run two hundred times, and see that nothing is lost
+	$(CARGO) test --release --locked --test all -- --ignored --nocapture lab_kill::

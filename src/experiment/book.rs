@@ -126,7 +126,8 @@ impl Book {
     /// The same, by the runs alone.
     #[must_use]
     pub fn read(root: &Path) -> Self {
-        let own = root.file_name().map_or_else(|| root.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let own =
+            root.file_name().map_or_else(|| root.display().to_string(), |name| name.to_string_lossy().into_owned());
         let name = |name: &Path| if name.as_os_str().is_empty() { own.clone() } else { name.display().to_string() };
         let entries = run_dirs(root).iter().map(|(below, run)| Entry::of(run, &name(below))).collect();
         Self::of(root, entries)

@@ -60,7 +60,9 @@ fn validate(comparison: &Comparison) -> Result<(), OptionError> {
 pub fn differing(first: &Record, second: &Record) -> Result<Frame, ExperimentError> {
     let rows: Vec<Row> = differences(first, second)
         .into_iter()
-        .map(|(name, one, other)| Row::new().with("setting", name).with("first", shown(&one)).with("second", shown(&other)))
+        .map(|(name, one, other)| {
+            Row::new().with("setting", name).with("first", shown(&one)).with("second", shown(&other))
+        })
         .collect();
     Ok(Frame::from_rows_under(&["setting", "first", "second"], &rows)?)
 }
@@ -130,10 +132,8 @@ pub fn compare(runs: &[(String, RunDir)], how: &Comparison) -> Result<(Frame, Ve
     for (name, run) in runs {
         let (frame, found) = read_log_anyway(run.path())?;
         problems.extend(found);
-        let course = Course::of(&frame, how.at).ok_or_else(|| ExperimentError::Nothing {
-            path: run.metrics_path(),
-            column: how.at.column(),
-        })?;
+        let course = Course::of(&frame, how.at)
+            .ok_or_else(|| ExperimentError::Nothing { path: run.metrics_path(), column: how.at.column() })?;
         logs.push((name, course));
     }
     let shortest = logs.iter().min_by(|a, b| a.1.reach().total_cmp(&b.1.reach()));

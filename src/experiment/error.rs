@@ -14,10 +14,12 @@ pub enum ExperimentError {
         path: PathBuf,
     },
     /// Somebody is training the run.
-    #[error("{} is being trained right now", path.display())]
+    #[error("{} is being trained right now{}", path.display(), owner.as_ref().map(|by| format!(", by {by}")).unwrap_or_default())]
     Busy {
         /// The run's folder.
         path: PathBuf,
+        /// By whom, where that is known.
+        owner: Option<String>,
     },
     /// The folder is not a run.
     #[error("{} holds no run: there is no run.toml in it", path.display())]
@@ -98,9 +100,11 @@ impl ExperimentError {
                  \"overwrite\" (the old run is moved aside, never deleted)"
                     .to_owned(),
             ),
-            Self::Busy { .. } => {
-                Some("wait until it ends, or choose another folder: one run is trained once at a time".to_owned())
-            }
+            Self::Busy { .. } => Some(format!(
+                "wait until it ends, or choose another folder: one run is trained once at a time; an owner that died is \
+                     noticed at once on this machine, and after {} s on another",
+                super::DEAD_AFTER.as_secs()
+            )),
             Self::Missing { path } => Some(nearest_run(path).map_or_else(
                 || {
                     "a run's folder was needed, which holds run.toml; `:runs FOLDER` at the prompt lists them"

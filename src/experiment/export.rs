@@ -57,12 +57,14 @@ pub fn export(run: &RunDir, folder: &Path, forms: &[Form]) -> Result<(Vec<PathBu
 pub fn discard(run: &RunDir) -> Result<PathBuf, ExperimentError> {
     let _lock = run.lock()?;
     // `.` and a link have no name of their own to keep.
-    let path = fs::canonicalize(run.path()).map_err(|source| ExperimentError::Read { path: run.path().to_owned(), source })?;
+    let path =
+        fs::canonicalize(run.path()).map_err(|source| ExperimentError::Read { path: run.path().to_owned(), source })?;
     let trash = path.with_file_name(TRASH);
     fs::create_dir_all(&trash).map_err(|source| ExperimentError::Write { path: trash.clone(), source })?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let numbered = (2_u32..).map(|number| format!("{name}-{number}"));
-    let place = std::iter::once(name.clone()).chain(numbered).map(|name| trash.join(name)).find(|place| !place.exists());
+    let place =
+        std::iter::once(name.clone()).chain(numbered).map(|name| trash.join(name)).find(|place| !place.exists());
     let place = place.unwrap_or_else(|| trash.join(&name));
     fs::rename(&path, &place).map_err(|source| ExperimentError::Write { path: place.clone(), source })?;
     Ok(place)

@@ -25,13 +25,8 @@ pub(super) struct Stamp([Option<[i64; 4]>; 5]);
 
 impl Stamp {
     pub(super) fn of(run: &RunDir) -> Self {
-        let files = [
-            run.record_path(),
-            run.status_path(),
-            run.metrics_path(),
-            run.checkpoint("last"),
-            run.checkpoint("best"),
-        ];
+        let files =
+            [run.record_path(), run.status_path(), run.metrics_path(), run.checkpoint("last"), run.checkpoint("best")];
         Self(files.map(|path| fs::symlink_metadata(path).ok().map(|found| mark(&found))))
     }
 }

@@ -23,6 +23,7 @@ mod compare;
 mod error;
 mod export;
 mod index;
+mod lock;
 mod record;
 mod run_dir;
 mod settings;
@@ -36,10 +37,11 @@ pub use compare::{At, Comparison, compare, differing};
 pub use error::ExperimentError;
 pub use export::{Form, TRASH, discard, export};
 pub use index::INDEX_NAME;
+pub use lock::{BEAT, DEAD_AFTER, OWNER_NAME, Owner, RunLock};
 pub use record::{ForkOrigin, RECORD_SCHEMA, Record, Versions};
-pub use run_dir::{Existing, RunDir};
+pub use run_dir::{Existing, RunDir, make_way};
 pub use settings::{Settings, flatten};
-pub use status::{RunLock, State, Status};
+pub use status::{State, Status};
 pub use summary::{RunSummary, find_runs, summarize};
 
 /// Now, in seconds since 1970.
