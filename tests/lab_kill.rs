@@ -174,7 +174,7 @@ fn kill_and_go_on(name: &str, kills: usize) {
         assert_eq!(parquet, read_log(&run).expect("the metrics").0);
     }
     // For whoever runs it by hand with --nocapture.
-    println!("{done} kills in {round} runs: {by_aim:?}");
+    eprintln!("{done} kills in {round} runs: {by_aim:?}");
 }
 
 /// [`timeless`] of a log whose last line may be cut off.
