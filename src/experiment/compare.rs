@@ -189,7 +189,7 @@ impl Course {
             (0..self.places.len()).filter(wanted)
         };
         let some = |value: f64| Some(value).filter(|value| value.is_finite());
-        let (train, val) = (within(columns::TRAIN).last(), within(columns::VAL).last());
+        let (train, val) = (within(columns::TRAIN).next_back(), within(columns::VAL).next_back());
         let best = within(columns::VAL).map(|row| self.bits[row]).filter(|bits| bits.is_finite()).reduce(f64::min);
         let last = train.max(val);
         let mut row = Row::new().with("run", name).with("at", place);
