@@ -192,7 +192,7 @@ fn masked(bytes: &[u8]) -> u32 {
             crc = if crc & 1 == 1 { crc >> 1 ^ 0x82F6_3B78 } else { crc >> 1 };
         }
     }
-    ((!crc >> 15) | (!crc << 17)).wrapping_add(0xa282_ead8)
+    (!crc).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 fn records(bytes: &[u8]) -> Vec<Vec<u8>> {
@@ -348,9 +348,8 @@ fn damage(path: &Path, how: &str) {
     match how {
         "empty" => fs::write(path, b"").expect("written"),
         "cut" => fs::write(path, &whole[..whole.len() / 2]).expect("written"),
-        "noise" => {
-            fs::write(path, (0..4096_u32).map(|at| (at * at >> 3) as u8 | 0x80).collect::<Vec<u8>>()).expect("written")
-        }
+        "noise" => fs::write(path, (0..4096_u32).map(|at| ((at * at) >> 3) as u8 | 0x80).collect::<Vec<u8>>())
+            .expect("written"),
         "a folder" => {
             fs::remove_file(path).expect("removed");
             fs::create_dir(path).expect("a folder");

@@ -5,6 +5,7 @@
 
 use crate::script_fixture::scratch;
 use crate::train_run::{bits, timeless};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -112,12 +113,15 @@ fn aim(at: u64) -> Aim {
         6 => Aim::Writing(".last."),
         7 => Aim::Writing(".best."),
         8 => Aim::Writing(".metrics.parquet."),
-        _ => Aim::Writing(".wasabi-index.json."),
+        _ => Aim::Writing("..wasabi-index.json."),
     }
 }
 
+/// The tensors of a checkpoint, as bits.
+type Tensors = BTreeMap<String, Vec<u8>>;
+
 /// Everything that a run left behind but for what the clock decides.
-fn left_behind(run: &Path) -> (Vec<String>, Vec<(String, std::collections::BTreeMap<String, Vec<u8>>)>) {
+fn left_behind(run: &Path) -> (Vec<String>, Vec<(String, Tensors)>) {
     let mut names: Vec<String> = fs::read_dir(run.join("checkpoints"))
         .expect("checkpoints")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
@@ -140,7 +144,7 @@ fn kill_and_go_on(name: &str, kills: usize) {
     assert_eq!(expected.0.len(), 66, "sixty updates and six validations");
 
     let (mut done, mut tried, mut round) = (0, 0, 0);
-    let mut by_aim = std::collections::BTreeMap::<String, usize>::new();
+    let mut by_aim = BTreeMap::<String, usize>::new();
     while done < kills {
         let root = folder.join(format!("round-{round}"));
         fs::create_dir_all(&root).expect("a folder");
@@ -173,8 +177,13 @@ fn kill_and_go_on(name: &str, kills: usize) {
         let parquet = Frame::read_parquet(&run.join("metrics.parquet")).expect("the compacted metrics");
         assert_eq!(parquet, read_log(&run).expect("the metrics").0);
     }
-    // For whoever runs it by hand with --nocapture.
-    eprintln!("{done} kills in {round} runs: {by_aim:?}");
+    drop(fs::write(
+        folder.join("kills.txt"),
+        format!(
+            "{done} kills in {round} runs: {by_aim:?}
+"
+        ),
+    ));
 }
 
 /// [`timeless`] of a log whose last line may be cut off.

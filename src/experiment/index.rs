@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 /// The index's file in the folder that was searched.
 pub const INDEX_NAME: &str = ".wasabi-index.json";
@@ -64,6 +65,7 @@ impl Index {
 
     /// Writes the index into `root`, whole or not at all.
     pub(super) fn write(&self, root: &Path) -> io::Result<()> {
+        clear_parts(root);
         let body = serde_json::to_string(self)?;
         let hash = blake3::hash(body.as_bytes());
         atomic::replace(&root.join(INDEX_NAME), |out| write!(out, "{LAYOUT} {}\n{body}", hash.to_hex()))
@@ -81,5 +83,20 @@ impl Index {
 
     pub(super) fn put(&mut self, name: String, stamp: Stamp, entry: Entry) {
         self.0.insert(name, (stamp, entry));
+    }
+}
+
+/// Removes what killed processes had half written of an index; what is younger may be somebody's who is writing.
+fn clear_parts(root: &Path) {
+    /// Writing one takes less than a second.
+    const OLD: Duration = Duration::from_secs(600);
+    for entry in fs::read_dir(root).into_iter().flatten().filter_map(Result::ok) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_ours = name.starts_with(&format!(".{INDEX_NAME}.")) && name.ends_with(".part");
+        let age = || entry.metadata().and_then(|found| found.modified()).ok()?.elapsed().ok();
+        if is_ours && age().is_some_and(|age| age > OLD) {
+            // What stays costs room, and nothing else.
+            drop(fs::remove_file(entry.path()));
+        }
     }
 }

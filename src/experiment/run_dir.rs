@@ -243,8 +243,16 @@ pub fn make_way(path: &Path) -> Result<(), ExperimentError> {
 
 /// Removes our own temporary files from `folder`: with the lock in hand, nobody is writing them any more.
 fn clear_parts(folder: &Path) {
-    const OURS: [&str; 7] =
-        [".run.toml.", ".status.json.", ".metrics.jsonl.", ".metrics.parquet.", ".last.", ".best.", ".top-"];
+    const OURS: [&str; 8] = [
+        "..owner.json.",
+        ".run.toml.",
+        ".status.json.",
+        ".metrics.jsonl.",
+        ".metrics.parquet.",
+        ".last.",
+        ".best.",
+        ".top-",
+    ];
     for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".part") && OURS.iter().any(|ours| name.starts_with(ours)) {
