@@ -13,7 +13,7 @@ PROGRAM = $(or $(CARGO_TARGET_DIR),target)/release/wasabi
 unexport LIBTORCH LIBTORCH_INCLUDE LIBTORCH_LIB LIBTORCH_STATIC LIBTORCH_CXX11_ABI
 unexport LIBTORCH_USE_PYTORCH LIBTORCH_BYPASS_VERSION_CHECK
 
-.PHONY: help setup build demo test lint bench bench-gpu doctor tools
+.PHONY: help setup build demo test test-kill lint bench bench-gpu doctor tools
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,3 +48,6 @@ bench-gpu: setup ## a folder for a machine with CUDA and a Python torch: golden 
 
 doctor: build ## look this machine over
 	$(PROGRAM) doctor
+
+test-kill: setup ## kill a run two hundred times, and see that nothing is lost
+	$(CARGO) test --release --locked --test all -- --ignored --nocapture lab_kill::

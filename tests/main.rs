@@ -17,6 +17,8 @@ mod generate_quality;
 mod generate_state;
 mod golden_model;
 mod golden_ssm;
+mod lab_book;
+mod lab_kill;
 mod metrics;
 mod metrics_query;
 mod model_algebra;

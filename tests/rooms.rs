@@ -43,6 +43,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("chrono", &["report"]),
     ("clap", &["cli", "main"]),
     ("console", &["repl", "cli"]),
+    ("crc32c", &["metrics"]),
     ("hound", &["audio"]),
     ("icy_sixel", &["repl"]),
     ("indicatif", &["repl", "cli"]),

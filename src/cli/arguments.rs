@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, Command};
 
-use super::{verify, work};
+use super::{runs, verify, work};
 use crate::device::Selection;
 
 /// The program's arguments.
@@ -38,6 +38,7 @@ pub(super) fn command() -> Command {
         .subcommand(work::train_command())
         .subcommand(work::evaluate_command())
         .subcommand(work::generate_command())
+        .subcommand(runs::command())
         .subcommand(verify::command())
         .subcommand(defs())
         .subcommand(Command::new("doctor").about("Say what this machine has, and how to mend what it lacks"))

@@ -1,4 +1,4 @@
-//! The command line: `wasabi`, `wasabi run`, `wasabi train|evaluate|generate|verify|doctor`.
+//! The command line: `wasabi`, `wasabi run`, `wasabi train|evaluate|generate|runs|verify|doctor`.
 //!
 //! Lives here: arguments, their help, exit codes. Does not: what the commands do, which is `script`'s for `run` and the
 //! prompt, and the rooms' own for the rest. Flags of `train`, `evaluate` and `generate` come from the same tables of
@@ -7,6 +7,7 @@
 mod arguments;
 mod doctor;
 mod flags;
+mod runs;
 mod stream;
 mod verify;
 mod work;
@@ -86,6 +87,7 @@ fn dispatch(matches: &ArgMatches, console: &Console) -> Result<ExitCode, Diagnos
         Some(("train", found)) => work::train(found, &context)?,
         Some(("evaluate", found)) => work::evaluate(found, &context)?,
         Some(("generate", found)) => work::generate(found, &context)?,
+        Some(("runs", found)) => runs::main(found, &context)?,
         Some(("verify", found)) => verify::run(found, &context)?,
         Some(("defs", found)) => defs(found, context)?,
         Some(("doctor", _)) => return Ok(doctor::print(console)),

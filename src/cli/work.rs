@@ -9,7 +9,7 @@ use crate::audio::CorpusConfig;
 use crate::experiment::RunDir;
 use crate::generate::GenerateConfig;
 use crate::model::SashimiConfig;
-use crate::script::actions::{self, ModelValue};
+use crate::script::actions::{self, ModelValue, RunValue};
 use crate::script::{Context, Diagnostic, Fault, show_table};
 use crate::train::{EvaluateConfig, TrainConfig};
 
@@ -87,17 +87,24 @@ fn checkpoint() -> Arg {
 
 /// Trains, and prints the run.
 pub(super) fn train(matches: &ArgMatches, context: &Context) -> Result<(), Diagnostic> {
-    let run = match matches.get_one::<String>("resume") {
-        Some(folder) => actions::resume(context, Path::new(folder), &flags::given::<TrainConfig>(matches)),
-        None => {
-            let corpus = flags::read::<CorpusConfig>(matches).map_err(usage)?;
-            let spec = flags::read::<SashimiConfig>(matches).map_err(usage)?.spec();
-            let config = flags::read::<TrainConfig>(matches).map_err(usage)?;
-            let corpus = actions::open(context, &corpus).map_err(|fault| stopped(context, fault))?;
-            context.host.print(&actions::describe_corpus(&corpus));
-            actions::train_model(context, &ModelValue::from(spec), &corpus, &config)
-        }
-    };
+    if let Some(folder) = matches.get_one::<String>("resume") {
+        return go_on(matches, Path::new(folder), context);
+    }
+    let corpus = flags::read::<CorpusConfig>(matches).map_err(usage)?;
+    let spec = flags::read::<SashimiConfig>(matches).map_err(usage)?.spec();
+    let config = flags::read::<TrainConfig>(matches).map_err(usage)?;
+    let corpus = actions::open(context, &corpus).map_err(|fault| stopped(context, fault))?;
+    context.host.print(&actions::describe_corpus(&corpus));
+    told(context, actions::train_model(context, &ModelValue::from(spec), &corpus, &config))
+}
+
+/// Goes on with the run in `folder` under the settings that are given, and prints it.
+pub(super) fn go_on(matches: &ArgMatches, folder: &Path, context: &Context) -> Result<(), Diagnostic> {
+    told(context, actions::resume(context, folder, &flags::given::<TrainConfig>(matches)))
+}
+
+/// Prints a run, and says how one that was interrupted goes on.
+fn told(context: &Context, run: Result<RunValue, Fault>) -> Result<(), Diagnostic> {
     let run = run.map_err(|fault| stopped(context, fault))?;
     context.host.print(&run.describe());
     if run.is_interrupted() {

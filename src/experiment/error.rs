@@ -14,10 +14,12 @@ pub enum ExperimentError {
         path: PathBuf,
     },
     /// Somebody is training the run.
-    #[error("{} is being trained right now", path.display())]
+    #[error("{} is being trained right now{}", path.display(), owner.as_ref().map(|by| format!(", by {by}")).unwrap_or_default())]
     Busy {
         /// The run's folder.
         path: PathBuf,
+        /// By whom, where that is known.
+        owner: Option<String>,
     },
     /// The folder is not a run.
     #[error("{} holds no run: there is no run.toml in it", path.display())]
@@ -55,6 +57,29 @@ pub enum ExperimentError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A run has no figures to show.
+    #[error("{} holds no row with `{column}`", path.display())]
+    Nothing {
+        /// The log.
+        path: PathBuf,
+        /// What a row was to have.
+        column: &'static str,
+    },
+    /// Runs are to be compared where one of them has not come yet.
+    #[error("{run} has come to {reached} {unit}, and {upto} was asked for")]
+    Beyond {
+        /// The run.
+        run: String,
+        /// How far it has come.
+        reached: f64,
+        /// How far it was to have come.
+        upto: f64,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// Figures that cannot be read or written.
+    #[error(transparent)]
+    Metrics(#[from] crate::metrics::MetricsError),
     /// A setting that TOML cannot hold.
     #[error("the setting `{key}` cannot be written to run.toml: {reason}")]
     Setting {
@@ -75,9 +100,11 @@ impl ExperimentError {
                  \"overwrite\" (the old run is moved aside, never deleted)"
                     .to_owned(),
             ),
-            Self::Busy { .. } => {
-                Some("wait until it ends, or choose another folder: one run is trained once at a time".to_owned())
-            }
+            Self::Busy { .. } => Some(format!(
+                "wait until it ends, or choose another folder: one run is trained once at a time; an owner that died is \
+                     noticed at once on this machine, and after {} s on another",
+                super::DEAD_AFTER.as_secs()
+            )),
             Self::Missing { path } => Some(nearest_run(path).map_or_else(
                 || {
                     "a run's folder was needed, which holds run.toml; `:runs FOLDER` at the prompt lists them"
@@ -95,6 +122,9 @@ impl ExperimentError {
                 _ => return None,
             }),
             Self::Record { .. } => Some("restore run.toml, or start a run in another folder".to_owned()),
+            Self::Nothing { .. } => Some("train it for a step at least, or leave the run out".to_owned()),
+            Self::Beyond { reached, .. } => Some(format!("leave `upto` out, or give at most {reached}")),
+            Self::Metrics(error) => error.hint(),
             Self::Read { .. } | Self::Setting { .. } => None,
         }
     }

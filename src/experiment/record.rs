@@ -26,6 +26,9 @@ pub struct Record {
     pub device: String,
     /// Threads used inside an operation; sums are split by it, so other counts may round differently.
     pub threads: u32,
+    /// What its people call it; decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// The sweep that this run is a trial of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
@@ -105,6 +108,7 @@ impl Record {
             revision: option_env!("WASABI_REVISION").unwrap_or("unknown").to_owned(),
             device,
             threads,
+            label: None,
             parent: None,
             forked_from: None,
             callbacks: BTreeMap::new(),
@@ -132,6 +136,7 @@ impl Record {
     pub fn going_on(mut self, former: &Self) -> Self {
         self.created_unix_s = former.created_unix_s;
         self.parent.clone_from(&former.parent);
+        self.label = self.label.or_else(|| former.label.clone());
         self.forked_from.clone_from(&former.forked_from);
         self.script.clone_from(&former.script);
         self
@@ -168,12 +173,46 @@ impl Record {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
         match table.get("schema").and_then(toml::Value::as_integer) {
             Some(found) if found == i64::from(RECORD_SCHEMA) => {}
-            Some(found) => return Err(format!("it has schema {found}, this version reads schema {RECORD_SCHEMA}")),
+            Some(found) => return Err(of_another_schema(&table, found)),
             None => return Err("it names no schema".to_owned()),
         }
         let value = serde_json::to_value(&table).map_err(|error| error.to_string())?;
         serde_json::from_value(with_nulls(value)).map_err(|error| error.to_string())
     }
+}
+
+/// What differs in a record of another layout: who wrote it, and which entries are new to this version.
+fn of_another_schema(table: &toml::Table, found: i64) -> String {
+    const KNOWN: [&str; 14] = [
+        "schema",
+        "signature",
+        "seed",
+        "created_unix_s",
+        "revision",
+        "device",
+        "threads",
+        "label",
+        "parent",
+        "forked_from",
+        "callbacks",
+        "versions",
+        "corpus",
+        "train",
+    ];
+    let text = |value: Option<&toml::Value>| value.and_then(toml::Value::as_str).unwrap_or("unknown").to_owned();
+    let version = text(table.get("versions").and_then(|versions| versions.get("wasabi")));
+    let revision = text(table.get("revision"));
+    let build = Versions::of_this_build().wasabi;
+    let strange: Vec<&str> = table
+        .keys()
+        .map(String::as_str)
+        .filter(|key| !KNOWN.contains(key) && !["model", "script"].contains(key))
+        .collect();
+    let more = if strange.is_empty() { String::new() } else { format!("; unknown here: {}", strange.join(", ")) };
+    format!(
+        "it has schema {found}, this version reads schema {RECORD_SCHEMA}; it was written by wasabi {version} ({revision}), this \
+         is wasabi {build}{more}"
+    )
 }
 
 /// What stands for `null` in run.toml, since TOML has none and leaving it out would mean the default.

@@ -1,6 +1,7 @@
 //! The folder of one run: where everything goes.
 
-use super::status::{self, RunLock, Status};
+use super::lock::{self, RunLock};
+use super::status::Status;
 use super::{ExperimentError, Record, unix_s};
 use crate::metrics::atomic;
 use serde::{Deserialize, Serialize};
@@ -63,7 +64,7 @@ impl RunDir {
         if run.is_recorded() {
             match existing {
                 Existing::Refuse => return Err(ExperimentError::Occupied { path: path.to_owned() }),
-                Existing::Overwrite if run.is_busy() => return Err(ExperimentError::Busy { path: path.to_owned() }),
+                Existing::Overwrite if run.is_busy() => return Err(lock::busy(path)),
                 Existing::Overwrite => run.move_aside()?,
                 Existing::Continue => {}
             }
@@ -189,6 +190,7 @@ impl RunDir {
     pub fn write_status(&self, status: &Status) -> Result<(), ExperimentError> {
         let text = Status { updated_unix_s: unix_s(), ..status.clone() }.to_json();
         let path = self.status_path();
+        make_way(&path)?;
         atomic::replace(&path, |out| writeln!(out, "{text}")).map_err(|source| ExperimentError::Write { path, source })
     }
 
@@ -198,22 +200,22 @@ impl RunDir {
         Status::from_json(&fs::read_to_string(self.status_path()).ok()?)
     }
 
-    /// Keeps everybody else from training this run while the lock lives.
+    /// Keeps everybody else from training this run while the lock lives, and clears away what a killed process had half
+    /// written under a temporary name.
     ///
     /// # Errors
     /// [`ExperimentError::Busy`] when somebody does already; [`ExperimentError::Write`].
     pub fn lock(&self) -> Result<RunLock, ExperimentError> {
-        status::lock(&self.lock_path(), &self.path)
+        let held = lock::lock(&self.path)?;
+        [self.path.clone(), self.checkpoints()].iter().for_each(|folder| clear_parts(folder));
+        Ok(held)
     }
 
-    /// Whether the run is being trained right now, by any process on this machine.
+    /// Whether the run is being trained right now, as far as can be told: by a process on this machine, or by one whose heart
+    /// beats on another.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        status::is_locked(&self.lock_path())
-    }
-
-    fn lock_path(&self) -> PathBuf {
-        self.path.join(".lock")
+        lock::is_locked(&self.path)
     }
 
     fn move_aside(&self) -> Result<(), ExperimentError> {
@@ -222,6 +224,41 @@ impl RunDir {
             .find(|candidate| !candidate.exists())
             .unwrap_or_else(|| self.path.with_extension("old"));
         fs::rename(&self.path, &aside).map_err(|source| ExperimentError::Write { path: aside, source })
+    }
+}
+
+/// Moves a folder that lies where a file is to be aside, to `NAME.aside-1`, …: it is not ours, and is never deleted.
+///
+/// # Errors
+/// [`ExperimentError::Write`] if it cannot be moved.
+pub fn make_way(path: &Path) -> Result<(), ExperimentError> {
+    if !path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        return Ok(());
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut free = (1_u32..).map(|number| path.with_file_name(format!("{name}.aside-{number}")));
+    let aside = free.find(|candidate| !candidate.exists()).unwrap_or_else(|| path.with_extension("aside"));
+    fs::rename(path, &aside).map_err(|source| ExperimentError::Write { path: path.to_owned(), source })
+}
+
+/// Removes our own temporary files from `folder`: with the lock in hand, nobody is writing them any more.
+fn clear_parts(folder: &Path) {
+    const OURS: [&str; 8] = [
+        "..owner.json.",
+        ".run.toml.",
+        ".status.json.",
+        ".metrics.jsonl.",
+        ".metrics.parquet.",
+        ".last.",
+        ".best.",
+        ".top-",
+    ];
+    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".part") && OURS.iter().any(|ours| name.starts_with(ours)) {
+            // What stays costs room, and nothing else.
+            drop(fs::remove_file(entry.path()));
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! `status.json`: where a run stands, rewritten whole at every checkpoint, so that a list of runs need not read their logs.
 
-use super::ExperimentError;
 use serde::{Deserialize, Serialize};
 
 /// The layout of `status.json` that this version writes.
@@ -108,47 +107,4 @@ impl Status {
     pub(super) fn from_json(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().filter(|status: &Self| status.schema == STATUS_SCHEMA)
     }
-}
-
-/// The lock on a run that is being trained: held as long as this lives, and given up by the system when the process dies.
-#[derive(Debug)]
-pub struct RunLock {
-    /// `None` where the file system knows no locks: then nobody is kept out.
-    file: Option<std::fs::File>,
-}
-
-impl Drop for RunLock {
-    /// By word, and not by closing the file: a program that is just being started (a player, a browser) holds it open, too,
-    /// for a moment.
-    fn drop(&mut self) {
-        if let Some(file) = &self.file {
-            // It ends with the file at the latest.
-            drop(file.unlock());
-        }
-    }
-}
-
-/// How often a lock is asked for before it counts as taken: a list of runs holds it for a moment.
-const TRIES: u32 = 4;
-
-pub(super) fn lock(path: &std::path::Path, run: &std::path::Path) -> Result<RunLock, ExperimentError> {
-    let options = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path);
-    let file = options.map_err(|source| ExperimentError::Write { path: path.to_owned(), source })?;
-    for again in 1..=TRIES {
-        match file.try_lock() {
-            Ok(()) => return Ok(RunLock { file: Some(file) }),
-            Err(std::fs::TryLockError::WouldBlock) if again < TRIES => {
-                std::thread::sleep(std::time::Duration::from_millis(10));
-            }
-            Err(std::fs::TryLockError::WouldBlock) => break,
-            Err(std::fs::TryLockError::Error(_)) => return Ok(RunLock { file: None }),
-        }
-    }
-    Err(ExperimentError::Busy { path: run.to_owned() })
-}
-
-/// Whether somebody holds the lock at `path`.
-pub(super) fn is_locked(path: &std::path::Path) -> bool {
-    let Ok(file) = std::fs::File::open(path) else { return false };
-    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }

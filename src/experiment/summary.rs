@@ -49,13 +49,22 @@ const DEEPEST: usize = 4;
 /// For lists and completion: no log is read but for its end, so a hundred runs take a few milliseconds.
 #[must_use]
 pub fn find_runs(root: &Path) -> Vec<RunSummary> {
+    let summary = |(below, run): (PathBuf, RunDir)| {
+        let name = if below.as_os_str().is_empty() { run.name() } else { below.display().to_string() };
+        RunSummary { name, ..summarize(&run) }
+    };
+    let mut found: Vec<RunSummary> = run_dirs(root).into_iter().map(summary).collect();
+    found.sort_by(|a, b| b.when.cmp(&a.when).then_with(|| a.name.cmp(&b.name)));
+    found
+}
+
+/// The folders of the runs in `root` and below it, each with its path from there, by name.
+pub(super) fn run_dirs(root: &Path) -> Vec<(PathBuf, RunDir)> {
     let mut found = Vec::new();
     let mut folders = vec![(root.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
         if let Ok(run) = RunDir::open(&folder) {
-            let below = folder.strip_prefix(root).ok().filter(|below| !below.as_os_str().is_empty());
-            let name = below.map_or_else(|| run.name(), |below| below.display().to_string());
-            found.push(RunSummary { name, ..summarize(&run) });
+            found.push((folder.strip_prefix(root).unwrap_or(&folder).to_owned(), run));
         } else if depth < DEEPEST {
             let entries = fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
             let visible = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
@@ -64,7 +73,7 @@ pub fn find_runs(root: &Path) -> Vec<RunSummary> {
             folders.extend(inner.map(|entry| (entry.path(), depth + 1)));
         }
     }
-    found.sort_by(|a, b| b.when.cmp(&a.when).then_with(|| a.name.cmp(&b.name)));
+    found.sort_by(|a, b| a.0.cmp(&b.0));
     found
 }
 

@@ -101,6 +101,38 @@ impl Log {
         Ok(())
     }
 
+    /// Continues a log that [`Log::reopen`] refuses because lines of it cannot be read, or because it is not there: what can be
+    /// read goes on as the log, and the damaged file stays beside it as `metrics.jsonl.damaged-1`, …; returned with what
+    /// happened, in words.
+    ///
+    /// # Errors
+    /// [`MetricsError::Io`] if the folder cannot be written.
+    pub fn mend(folder: &Path, upto_step: Option<u64>) -> Result<(Self, Vec<String>), MetricsError> {
+        let path = folder.join(LOG_NAME);
+        let (rows, mut told) = match std::fs::read(&path) {
+            Ok(bytes) => salvage(&path, &bytes),
+            Err(error) => (Vec::new(), vec![MetricsError::io("read", &path)(error).to_string()]),
+        };
+        if path.symlink_metadata().is_ok() {
+            let free = |number: &u32| !folder.join(format!("{LOG_NAME}.damaged-{number}")).exists();
+            let number = (1..).find(free).unwrap_or(u32::MAX);
+            let aside = folder.join(format!("{LOG_NAME}.damaged-{number}"));
+            std::fs::rename(&path, &aside).map_err(MetricsError::io("move", &path))?;
+            told.push(format!("the damaged log is kept as {}", aside.display()));
+        }
+        super::atomic::replace(&path, |out| rows.iter().try_for_each(|row| writeln!(out, "{}", row.to_json())))
+            .map_err(MetricsError::io("write", &path))?;
+        Ok((Self::reopen(folder, upto_step)?, told))
+    }
+
+    /// Makes every row so far survive a power cut, and not only the end of this process.
+    ///
+    /// # Errors
+    /// [`MetricsError::Io`].
+    pub fn sync(&self) -> Result<(), MetricsError> {
+        self.file.sync_data().map_err(MetricsError::io("write", &self.path))
+    }
+
     /// The last line dropped by [`Log::reopen`], if it was torn.
     #[must_use]
     pub fn torn(&self) -> Option<&Torn> {
@@ -145,6 +177,47 @@ impl Log {
 /// [`MetricsError::Mixed`] if a column holds two kinds of values.
 pub fn read_log(folder: &Path) -> Result<(Frame, Option<Torn>), MetricsError> {
     read_file(&folder.join(LOG_NAME))
+}
+
+/// Reads what can be read of the log in `folder`, and says what cannot: lines that are no rows are left out; where there is no
+/// row at all, `metrics.parquet` stands in. Nothing is written.
+///
+/// # Errors
+/// [`MetricsError::Mixed`] if a column holds two kinds of values.
+pub fn read_log_anyway(folder: &Path) -> Result<(Frame, Vec<String>), MetricsError> {
+    let path = folder.join(LOG_NAME);
+    let (rows, mut problems) = match std::fs::read(&path) {
+        Ok(bytes) => salvage(&path, &bytes),
+        Err(error) => (Vec::new(), vec![MetricsError::io("read", &path)(error).to_string()]),
+    };
+    if rows.is_empty() {
+        let parquet = folder.join(PARQUET_NAME);
+        match Frame::read_parquet(&parquet) {
+            Ok(frame) => {
+                problems.push(format!("{} holds no row; {} stands in", path.display(), parquet.display()));
+                return Ok((frame, problems));
+            }
+            Err(_) if !parquet.exists() => {}
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    Ok((Frame::from_rows(&rows)?, problems))
+}
+
+/// The rows among `bytes`, and what else there is, in words.
+fn salvage(path: &Path, bytes: &[u8]) -> (Vec<Row>, Vec<String>) {
+    let (mut rows, mut lost) = (Vec::new(), Vec::new());
+    for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        match std::str::from_utf8(line).ok().and_then(|text| Row::from_json(text.trim_end()).ok()) {
+            Some(row) => rows.push(row),
+            None => lost.push(index + 1),
+        }
+    }
+    let told = lost.first().map(|first| {
+        let more = if lost.len() > 1 { format!(" and {} more", lost.len() - 1) } else { String::new() };
+        format!("line {first}{more} of {} cannot be read as rows and are left out", path.display())
+    });
+    (rows, told.into_iter().collect())
 }
 
 /// Reads the log in `folder` with `rows` after it, which are not written yet: what a callback sees at its step.

@@ -14,10 +14,11 @@ mod json;
 mod log;
 mod row;
 mod sparkline;
+mod tensorboard;
 
 pub use baselines::{BACKOFF_MASS, Baselines, Bits, baselines, bits_per_byte};
 pub use error::MetricsError;
 pub use frame::{Aggregate, Aggregation, Frame, Groups, Join, Names, PivotConfig, Summary, UnpivotConfig};
-pub use log::{LOG_NAME, Log, PARQUET_NAME, Torn, last_rows, read_log, read_log_with};
+pub use log::{LOG_NAME, Log, PARQUET_NAME, Torn, last_rows, read_log, read_log_anyway, read_log_with};
 pub use row::{Row, Value};
 pub use sparkline::sparkline;

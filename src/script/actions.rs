@@ -6,6 +6,7 @@ pub use super::bind::audio::{CorpusValue, describe as describe_corpus, open};
 pub use super::bind::generate::{Drawn, Sink, Streamed, Takes, draw, stream};
 pub use super::bind::model::{ModelValue, load, load_with_manifest};
 pub use super::bind::train::{RunValue, describe as describe_evaluation, resume, score_model, train_model};
+pub(crate) use super::bind::train::{differing_in, runs};
 
 use super::fault::Fault;
 use crate::audio::CorpusConfig;

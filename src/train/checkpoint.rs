@@ -6,7 +6,7 @@
 
 use super::manifest::Manifest;
 use super::{AdamW, TrainError};
-use crate::experiment::{RunDir, find_runs};
+use crate::experiment::{RunDir, find_runs, make_way};
 use crate::metrics::atomic;
 use crate::model::{Model, ModelError};
 use crate::seed::Seed;
@@ -58,8 +58,10 @@ fn write(path: &Path, tensors: &[(String, Tensor)], manifest: &Manifest) -> Resu
     };
     let json = serde_json::to_string_pretty(manifest).map_err(|error| failed(error.into()))?;
     let bytes = to_bytes(tensors, &json)?;
+    make_way(path)?;
     atomic::replace(path, |out| out.write_all(&bytes)).map_err(failed)?;
     let beside = path.with_extension("json");
+    make_way(&beside)?;
     atomic::replace(&beside, |out| writeln!(out, "{json}")).map_err(failed)
 }
 

@@ -59,6 +59,9 @@ crate::options! {
         /// Updates between writings of the last checkpoint, beside those at validations and at the end; 0 means only
         /// those. [updates; 0 or more]
         checkpoint_every: u64 = 0,
+        /// Checkpoints of the best validations that are kept beside `best`, as `top-STEP`; 0 means none. [checkpoints; 0 or
+        /// more]
+        top_k: usize = 0,
         /// Stop after this time, saving as at any other end; a run that is resumed has as much again. By default never.
         /// [seconds; above 0]
         max_seconds: Option<f64> = None,
@@ -69,6 +72,8 @@ crate::options! {
         /// When the predicted memory surely does not fit what is free: refuse before the first update, or try it all the
         /// same. [; "refuse", "try"]
         when_short: WhenShort = WhenShort::Refuse,
+        /// What you call the run, for lists of runs; it decides nothing. [; text]
+        label: Option<String> = None,
         /// The run's folder; by default the next free `experiments/runs/run-001`, …. [; path]
         out: Option<PathBuf> = None,
         /// When `out` holds a run already: refuse, move the old run aside, or go on with it. [; "refuse", "overwrite",

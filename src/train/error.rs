@@ -181,7 +181,11 @@ impl TrainError {
             ),
             Self::Save { .. } => Some("make room, or choose a folder on another disk, and continue the run".to_owned()),
             Self::Damaged { .. } => {
-                Some("the file was cut off or is of another kind; use another checkpoint".to_owned())
+                Some(
+                "the file was cut off or is of another kind; use another checkpoint: of a run, load_run(folder).fork(#{ from: \
+                 \"best\" }) goes on from the best one"
+                    .to_owned(),
+            )
             }
             Self::Foreign { .. } => {
                 Some("give a checkpoint that this program wrote, or the folder of a run".to_owned())

@@ -108,7 +108,12 @@ fn chosen(parent: &RunDir, fork: &Fork) -> Result<Checkpoint, TrainError> {
     let refused = |key: &str, message: String, hint: &str| {
         TrainError::Options(OptionError { key: key.to_owned(), message, hint: Some(hint.to_owned()) })
     };
-    let last = Checkpoint::read(&parent.checkpoint("last"))?;
+    let last = Checkpoint::read(&parent.checkpoint("last"));
+    // From the best, a last one that is damaged does not matter.
+    if last.is_err() && fork.from == Point::Best && fork.moments != Some(true) {
+        return Checkpoint::read(&parent.checkpoint("best"));
+    }
+    let last = last?;
     let best = parent.checkpoint("best");
     let best = if best.is_file() { Some(Checkpoint::read(&best)?) } else { None };
     let step_of = |checkpoint: &Checkpoint| checkpoint.manifest.step;

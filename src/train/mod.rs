@@ -26,6 +26,7 @@ mod run;
 mod score;
 mod session;
 mod settings;
+mod top;
 mod update;
 mod validate;
 

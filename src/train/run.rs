@@ -128,6 +128,17 @@ fn differences(record: &Record, former: &Record, callbacks: &BTreeMap<String, St
             record.device, record.threads, former.device, former.threads
         ));
     }
+    let versions = |record: &Record| record.versions.clone();
+    for (what, now, then) in [
+        ("code", &record.revision, &former.revision),
+        ("wasabi", &versions(record).wasabi, &versions(former).wasabi),
+        ("tch", &versions(record).tch, &versions(former).tch),
+        ("libtorch", &versions(record).libtorch, &versions(former).libtorch),
+    ] {
+        if now != then {
+            notes.push(format!("continuing with {what} {now}, was {then}: results may differ in their last digits"));
+        }
+    }
     for (name, text) in &former.callbacks {
         match callbacks.get(name) {
             None => notes.push(format!(
@@ -265,8 +276,9 @@ fn check_kept(former: &TrainConfig, config: &TrainConfig, path: &Path) -> Result
 /// The settings of `config` that `former` has otherwise; where a run lies is none.
 fn changes(former: &TrainConfig, config: &TrainConfig) -> Vec<(String, Value)> {
     let former = settings(former);
-    let own =
-        |(key, value): &(String, Value)| !["out", "existing"].contains(&key.as_str()) && former.get(key) != Some(value);
+    let own = |(key, value): &(String, Value)| {
+        !["out", "existing", "label"].contains(&key.as_str()) && former.get(key) != Some(value)
+    };
     settings(config).into_iter().filter(own).collect()
 }
 
@@ -278,9 +290,11 @@ pub(super) fn record_of(model: &Model, corpus: &Corpus, config: &TrainConfig) ->
     // Where the folder is, and how it came to be used again, is not what the run was made of.
     train_settings.remove("out");
     train_settings.remove("existing");
+    train_settings.remove("label");
     let threads = u32::try_from(tch::get_num_threads()).unwrap_or(1);
     let device = name_of(model.device());
-    Record::new(config.seed, device, threads, corpus_settings, train_settings, settings(model.spec()))
+    let record = Record::new(config.seed, device, threads, corpus_settings, train_settings, settings(model.spec()));
+    Record { label: config.label.clone(), ..record }
 }
 
 fn name_of(device: Device) -> String {

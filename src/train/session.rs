@@ -13,9 +13,9 @@ use super::settings::jumps;
 use super::update::Pending;
 use super::{Control, TrainConfig, TrainError, checkpoint, rows};
 use crate::audio::{Corpus, Part};
-use crate::experiment::{RunDir, State, Status};
+use crate::experiment::{RunDir, State, Status, make_way};
 use crate::interrupt::Interrupt;
-use crate::metrics::{Baselines, Frame, Log, Row, bits_per_byte, columns};
+use crate::metrics::{Baselines, Frame, Log, MetricsError, PARQUET_NAME, Row, bits_per_byte, columns};
 use crate::model::Model;
 use crate::schedule::Schedule;
 use crate::seed::Seed;
@@ -130,13 +130,37 @@ impl<'a> Session<'a> {
         self.progress = checkpoint.manifest.progress.clone();
         self.before = self.progress.wall_seconds;
         self.saved = Some(self.progress.step);
-        let log = Log::reopen(self.run.path(), Some(self.progress.step))?;
-        if let Some(torn) = log.torn() {
-            self.observer.on_note(&torn.to_string());
-        }
+        let log = self.reopen_log()?;
         self.look_back(&log.frame()?);
         self.log = Some(log);
         self.write_status(State::Running, None)
+    }
+
+    /// The log up to the checkpoint's step; one that is damaged is mended, and the observer is told.
+    fn reopen_log(&mut self) -> Result<Log, TrainError> {
+        let (folder, step) = (self.run.path(), self.progress.step);
+        let log = match Log::reopen(folder, Some(step)) {
+            Ok(log) => log,
+            Err(error @ (MetricsError::Line { .. } | MetricsError::Io { action: "read", .. })) => {
+                let (log, told) = Log::mend(folder, Some(step))?;
+                self.observer.on_note(&format!("the run goes on with what can be read of its metrics: {error}"));
+                told.iter().for_each(|note| self.observer.on_note(note));
+                log
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(torn) = log.torn() {
+            self.observer.on_note(&torn.to_string());
+        }
+        let last = log.frame()?.last_number(columns::STEP).unwrap_or(0.0);
+        #[expect(clippy::cast_precision_loss, reason = "numbers of updates stay far below 2^53")]
+        if last < step as f64 {
+            self.observer.on_note(&format!(
+                "{} ends at step {last}, and the checkpoint is of step {step}: the rows between are lost",
+                log.path().display()
+            ));
+        }
+        Ok(log)
     }
 
     /// What earlier sittings have to say: the best validation, the curve so far, the kinds of observers' columns.
@@ -303,6 +327,8 @@ impl<'a> Session<'a> {
     fn save_last(&mut self) -> Result<(), TrainError> {
         // What is saved has been seen to be finite.
         self.read_figures(self.progress.step)?;
+        // The rows first: a checkpoint that survives a power cut has its log.
+        self.log.as_ref().map_or(Ok(()), Log::sync)?;
         let manifest = self.manifest();
         checkpoint::save(&self.run.checkpoint("last"), self.model, Some(&self.optimizer), &manifest)?;
         self.saved = Some(self.progress.step);
@@ -344,6 +370,7 @@ impl<'a> Session<'a> {
             }
         }
         if let Some(log) = &self.log {
+            make_way(&self.run.path().join(PARQUET_NAME))?;
             log.compact()?;
         }
         let reason = self.control.stopped().flatten().filter(|_| stop == Stop::ByScript).map(str::to_owned);

@@ -44,6 +44,7 @@ impl Session<'_> {
             checkpoint::save(&self.run.checkpoint("best"), self.model, None, &manifest)?;
             self.best_eval = Some(report.clone());
         }
+        self.keep_top()?;
         self.last_eval = Some(report);
         self.last_reading = Instant::now(); // an update's speed does not include the validation before it
         Ok(())

@@ -182,7 +182,7 @@ impl Frame {
         self.0.filter(&mask).map(Self).map_err(MetricsError::frame(format!("filter by `{name}`")))
     }
 
-    fn require(&self, name: &str) -> Result<(), MetricsError> {
+    pub(super) fn require(&self, name: &str) -> Result<(), MetricsError> {
         let known = self.columns();
         if known.contains(&name) {
             return Ok(());

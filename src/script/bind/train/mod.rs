@@ -1,5 +1,6 @@
 //! `train`: training, going on with a run, forking one.
 
+mod book;
 mod callbacks;
 mod evaluate;
 mod run;
@@ -25,6 +26,7 @@ use crate::script::docs::{Doc, Docs};
 use crate::script::fault::Fault;
 use crate::seed::Seed;
 use crate::train::{self, FIXED, Fork, TrainConfig, TrainError, open_run};
+pub(crate) use book::{differing_in, runs};
 use callbacks::{Callbacks, FIELDS, Watch};
 pub(crate) use evaluate::{accuracies, table};
 pub use evaluate::{describe, score_model};
@@ -113,6 +115,7 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
     training(engine, context);
     going_on(engine, context);
     run::register(engine, docs, context);
+    book::register(engine, docs, context);
     steering::register(engine, docs);
     evaluate::register(engine, docs, context);
 }

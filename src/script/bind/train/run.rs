@@ -11,7 +11,7 @@ use super::super::{Outcome, lasting};
 use crate::audio::Corpus;
 use crate::experiment::{RunDir, RunSummary, State, summarize};
 use crate::generate::Sound as TokenSound;
-use crate::metrics::{Frame, read_log, sparkline};
+use crate::metrics::{Frame, read_log, read_log_anyway, sparkline};
 use crate::model::Model;
 use crate::script::context::{Context, Unfinished, interrupted};
 use crate::script::docs::{Doc, Docs};
@@ -157,9 +157,14 @@ pub(super) fn register(engine: &mut Engine, docs: &mut Docs, context: &Rc<Contex
         .register_get("best_step", |run: &mut RunValue| or_unit(run.0.summary.best_step.map(integer)))
         .register_get("config", |run: &mut RunValue| -> Outcome<Map> { Ok(run.config()?) })
         .register_get("record", |run: &mut RunValue| -> Outcome<Dynamic> { Ok(run.record()?) })
-        .register_fn("frame", |run: &mut RunValue| -> Outcome<Frame> { Ok(run.frame()?) })
         .register_fn("to_string", |run: &mut RunValue| run.describe())
         .register_fn("to_debug", |run: &mut RunValue| run.describe_with_curve());
+    let shared = Rc::clone(context);
+    engine.register_fn("frame", move |run: &mut RunValue| -> Outcome<Frame> {
+        let (frame, problems) = run.read_metrics()?;
+        problems.iter().for_each(|problem| shared.host.note(problem));
+        Ok(frame)
+    });
     let shared = Rc::clone(context);
     engine.register_fn("model", move |run: &mut RunValue| -> Outcome<ModelValue> { Ok(run.last(&shared)?) });
     let shared = Rc::clone(context);
@@ -222,7 +227,18 @@ impl RunValue {
 
     /// The metrics.
     pub(crate) fn frame(&self) -> Result<Frame, Fault> {
-        Ok(read_log(self.folder())?.0)
+        Ok(self.read_metrics()?.0)
+    }
+
+    /// The metrics, and what cannot be read of them in words.
+    fn read_metrics(&self) -> Result<(Frame, Vec<String>), Fault> {
+        match read_log(self.folder()) {
+            Ok((frame, _)) => Ok((frame, Vec::new())),
+            Err(error) => match read_log_anyway(self.folder()) {
+                Ok((frame, problems)) if frame.height() > 0 => Ok((frame, problems)),
+                _ => Err(error.into()),
+            },
+        }
     }
 
     /// The metrics under the name of the folder.
