@@ -57,8 +57,10 @@ fn a_child_that_trains_and_tells_its_peak() {
         optimizer.zero_gradient().expect("zeros");
         let pass = Pass::train(Seed(0), step);
         let mut pass = if recompute { pass.recomputing() } else { pass };
-        let logits = model.forward(&tokens.narrow(1, 0, window), &mut pass).expect("logits");
-        pass.backward(&summed_nll(&logits, &tokens.narrow(1, 1, window)).expect("a loss")).expect("gradients");
+        let see = |_: &Tensor, _: &Tensor| Ok::<_, wasabi::train::TrainError>(());
+        let (inputs, targets) = (tokens.narrow(1, 0, window), tokens.narrow(1, 1, window));
+        let loss = model.summed_nll(&inputs, &targets, &mut pass, see).expect("a loss");
+        pass.backward(&loss).expect("gradients");
         optimizer.step(Rates { lr: 1e-3, ssm_lr: 1e-3, weight_decay: 0.0 }).expect("an update");
     }
     #[expect(clippy::print_stdout, reason = "the parent reads it")]

@@ -22,9 +22,10 @@ struct Held {
     work_once: f64,
 }
 
-/// Float32, on a CPU. Counted from the tensors that each operation saves, and found within a tenth by measurement.
+/// Float32, on a CPU. Counted from the tensors that each operation saves; those of `s4` with `ff` found within a tenth by
+/// measurement, of 2 and 8 layers at windows of 8192 to 131072.
 const FITTED: [Held; 6] = [
-    Held { part: "s4", kept: 25.0, kept_once: 128.0, work: 55.0, work_once: 207.0 },
+    Held { part: "s4", kept: 25.0, kept_once: 21.0, work: 55.0, work_once: 15.0 },
     Held { part: "s4d", kept: 38.0, kept_once: 45.0, work: 55.0, work_once: 90.0 },
     // For a hidden layer as wide as the channels: `ff` multiplies what lies above the norm by its expansion.
     Held { part: "ff", kept: 27.0, kept_once: 0.0, work: 40.0, work_once: 0.0 },
@@ -38,13 +39,23 @@ const FITTED: [Held; 6] = [
 /// Bytes a channel and position between two blocks, the same where blocks are run again (values and, on the way back,
 /// gradients), and of the norm inside a block (what it centres, what it puts out).
 const STREAM: f64 = 4.0;
-const STREAM_AGAIN: f64 = 8.8;
+const STREAM_AGAIN: f64 = 7.6;
 const NORM: f64 = 8.0;
 
-/// What running blocks again takes beyond what it holds, measured: in all, and a channel and position of each sequence after
-/// the first. Tensors of all sizes come and go then, and the heap keeps the gaps between them.
-const GAPS: f64 = 100e6;
-const GAPS_EACH: f64 = 128.0;
+/// What running blocks again takes beyond what it holds, measured: a channel and position of each sequence after the first.
+const GAPS_EACH: f64 = 64.0;
+
+/// Positions whose logits are in memory at a time.
+const CHUNK: f64 = 2048.0;
+
+/// Tensors of at least so many bytes come from the system one by one and go back to it (glibc's largest threshold); smaller ones come
+/// from the heap, which keeps gaps between what is kept, and what was let go of for the next of its size.
+const HEAP: f64 = 32.0 * 1024.0 * 1024.0;
+
+/// How many times more what is kept, and what is worked with, take in the heap, and what the heap holds besides; measured.
+const KEPT_IN_HEAP: f64 = 1.16;
+const WORK_IN_HEAP: f64 = 3.0;
+const HEAP_ITSELF: f64 = 50e6;
 
 /// The program with libtorch, before a model is made, in bytes.
 const PROGRAM: f64 = 130e6;
@@ -133,6 +144,8 @@ struct Sum {
     block: f64,
     /// Multiply-adds of blocks alone, forward.
     blocks: f64,
+    /// Bytes of the outermost tier's stream.
+    largest: f64,
 }
 
 impl Sum {
@@ -155,9 +168,11 @@ impl Sum {
         let (h, l) = (spec.d_model as f64, workload.window as f64);
         sum.dense += 3.0 * batch * l * h * levels;
         sum.traffic += 10.0 * 4.0 * batch * l * levels;
-        sum.kept += (STREAM + NORM) * batch * h * l;
-        sum.between += (STREAM + NORM) * batch * h * l;
-        sum.work = sum.work.max(held("head").work * batch * l * levels);
+        // What goes into the head, and its gradient, which is made in the forward pass, a chunk of logits at a time.
+        sum.kept += (STREAM + NORM + 8.0) * batch * h * l;
+        sum.between += (STREAM + NORM + 8.0) * batch * h * l;
+        sum.work = sum.work.max(held("head").work * CHUNK.min(batch * l) * levels);
+        sum.largest = batch * h * l * workload.bytes as f64;
         sum
     }
 
@@ -207,7 +222,10 @@ impl Sum {
 
     fn finish(self, workload: Workload, parameters: f64) -> Cost {
         let scale = workload.bytes as f64 / 4.0;
-        let (kept, between) = (self.kept * scale, self.between * scale);
+        let (of_kept, of_work, heap) =
+            if self.largest < HEAP { (KEPT_IN_HEAP, WORK_IN_HEAP, HEAP_ITSELF) } else { (1.0, 1.0, 0.0) };
+        let (kept, between) = (self.kept * scale * of_kept, self.between * scale * of_kept);
+        let (block, work) = (self.block * scale * of_work.sqrt(), self.work * scale * of_work);
         let optimizer = 4.0 * workload.bytes as f64 * parameters;
         let all = self.dense + self.kernels + self.transforms;
         let forward = self.blocks + (self.kernels + self.transforms) / 3.0;
@@ -221,8 +239,8 @@ impl Sum {
             activations: kept,
             activations_recomputed: between,
             optimizer,
-            peak: PROGRAM + optimizer + kept + self.work * scale,
-            peak_recomputed: PROGRAM + GAPS + optimizer + between + self.block.max(self.work) * scale,
+            peak: PROGRAM + heap + optimizer + kept + work,
+            peak_recomputed: PROGRAM + 2.0 * heap + optimizer + between + block.max(work),
             again: if all > 0.0 { forward / all } else { 0.0 },
         }
     }

@@ -40,6 +40,10 @@ pub fn kernel_in(system: &Continuous, seq_len: i64, kind: Kind, tape: &mut Tape)
     Ok(kernel.f_to_kind(kind)?)
 }
 
+/// Kernels below this length are computed in float64 throughout: they cost next to nothing, and the gradient of dt, a sum of terms
+/// that cancel the more the fewer nodes there are, is then right to the last digits, too.
+const SHORT: i64 = 512;
+
 /// Magnitudes of |λ|² whose squares float32 can hold, and invert.
 const SQUARES: Range<f64> = 1e-12..1e12;
 
@@ -61,7 +65,7 @@ fn of_rank_one(system: &Continuous, seq_len: i64, kind: Kind, tape: &mut Tape) -
     let numbers = numbers(system)?;
     let mut values = vec![0.0; numbers.numel()];
     numbers.f_detach()?.f_view([-1])?.f_copy_data(&mut values, numbers.numel())?;
-    let spectrum = if kind == Kind::Float && fits_single(&values) {
+    let spectrum = if kind == Kind::Float && seq_len >= SHORT && fits_single(&values) {
         spectra::<f32>(numbers, values, seq_len, tape)?
     } else {
         spectra::<f64>(numbers, values, seq_len, tape)?

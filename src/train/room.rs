@@ -177,10 +177,10 @@ impl Asked<'_> {
             });
             found.extend(first_within(&mut shorter, room)?);
         }
-        let mut shallower = [2, 4, 8].into_iter().map(|share| {
+        let shares = [(2, "half"), (4, "a quarter"), (8, "an eighth")];
+        let mut shallower = shares.into_iter().map(|(share, name)| {
             let spec = ModelSpec { tier: thinned(&self.spec.tier, share), ..self.spec.clone() };
-            let text =
-                format!("a {share}th of the blocks in each tier").replace("2th", "half").replace("a half", "half");
+            let text = format!("{name} of the blocks in each tier");
             Ok((text, self.peak(&spec, self.window, self.batch, self.recompute)?))
         });
         found.extend(first_within(&mut shallower, room)?);
