@@ -411,7 +411,8 @@ fn system_at_its_start(init: Init, channels: i64, d_state: i64, n_ssm: i64, outp
     let steps: Vec<f64> = (0..channels).map(|h| 1e-3 * 100.0_f64.powf(h as f64 / channels.max(2) as f64)).collect();
     Continuous {
         dt: Tensor::from_slice(&steps).view([-1, 1]),
-        lambda: start.lambda.repeat([tile, 1]),
+        // Clamped as a layer does: Fourier's real parts are zero.
+        lambda: Tensor::complex(&start.lambda.real().clamp_max(-1e-4), &start.lambda.imag()).repeat([tile, 1]),
         b: start.b.repeat([tile, 1]),
         c: noise(&[outputs, channels, d_state / 2, 2], 5).view_as_complex(),
         p: start.p.repeat([1, tile, 1]),
