@@ -222,6 +222,26 @@ fn trained_like_weights_hold_over_4096_steps() {
     }
 }
 
+#[test]
+fn random_nestings_with_trained_like_weights_hold_over_4096_steps() {
+    for number in 0..20 {
+        let (spec, product) = random_spec(number);
+        let model = model(&spec, LEVELS, number);
+        stir(&model);
+        attune(&model, (4096 + product - 1) / product * product);
+        let fed = tokens(1, 4096, LEVELS);
+        let wide = model.to_kind(Kind::Double).expect("float64");
+        let exact = run(&mut LibtorchSteps::new(&wide, 1).expect("a stepper"), &fed);
+        let found = run(&mut Lowered::new(&model).expect("it lowers").engine(1), &fed);
+        let narrow = run(&mut LibtorchSteps::new(&model, 1).expect("a stepper"), &fed);
+        let (ours, theirs) = (difference(&exact, &found), difference(&exact, &narrow));
+        assert!(
+            ours < (3.0 * theirs).max(3e-5),
+            "{number}: off by {ours:e} (libtorch in float32: {theirs:e}): {spec:?}"
+        );
+    }
+}
+
 fn check_model(case: &Case) {
     let model = model(&model_spec(case), 256, 0);
     model.load_state_dict(&state_dict(case, "sd.")).expect("the case's weights");
